@@ -1,0 +1,151 @@
+//! `config.toml`: what it may say, reading it with every error at once, and what changed.
+//!
+//! The text is parsed by [`parse`]; [`diff()`] tells which keys changed and which of those
+//! need a restart. [`NodeConfig`] is the part that the Node itself uses.
+
+pub mod diff;
+pub mod parse;
+
+use pointsman_sdk::Value;
+use pointsman_sdk::selector::Class;
+
+use crate::id::PeerId;
+use crate::input::Address;
+
+pub use diff::diff;
+pub use parse::{ConfigError, parse};
+
+/// The whole config, defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `network.name`: sets the mDNS service and, later, the DHT protocol and the BLE service.
+    pub network: String,
+    /// `node.identity`: path of the key file, relative to the config file; `None` for the
+    /// default below the state folder.
+    pub identity: Option<String>,
+    /// `listen.quic`: UDP port; 0 for any free one, `None` to not listen.
+    pub listen_quic: Option<u16>,
+    /// `listen.tcp`: TCP port; 0 for any free one, `None` to not listen.
+    pub listen_tcp: Option<u16>,
+    /// `[[uplink]]`: what is known of interfaces, first match wins.
+    pub uplinks: Vec<UplinkConfig>,
+    /// `uplinks.others`: whether interfaces that no `[[uplink]]` names are used.
+    pub other_uplinks: bool,
+    /// `[[peer]]`: static peers.
+    pub peers: Vec<PeerConfig>,
+    /// `mdns.enabled`.
+    pub mdns: bool,
+    /// The part that the Node uses.
+    pub node: NodeConfig,
+    /// `[policy.selector]`.
+    pub selector: PolicyConfig,
+    /// `[policy.failover]`.
+    pub failover: PolicyConfig,
+    /// `control.socket`: path; `None` for the default in the runtime folder.
+    pub control_socket: Option<String>,
+    /// `log.level`: a `tracing` filter such as `info` or `pointsman=debug`.
+    pub log_level: String,
+    /// `log.json`.
+    pub log_json: bool,
+}
+
+/// One `[[uplink]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UplinkConfig {
+    /// Name of the uplink; also the interface unless `interface` says otherwise. A trailing
+    /// `*` matches any ending.
+    pub name: String,
+    /// The interface that sockets are bound to.
+    pub interface: Option<String>,
+    /// Only this local address of the interface, as text without prefix length: several
+    /// uplinks may so share an interface such as `lo`.
+    pub address: Option<String>,
+    /// Whether it is used at all.
+    pub enabled: bool,
+    /// `None`: guessed from the interface's kind.
+    pub metered: Option<bool>,
+    /// In millionths of the currency unit, per MiB.
+    pub price_per_mib: u32,
+    /// In MiB since the node started; `None` for no limit.
+    pub quota_mib: Option<u32>,
+    /// In microjoules; `None`: guessed from the interface's kind.
+    pub wake_uj: Option<u32>,
+    /// In nanojoules; `None`: guessed from the interface's kind.
+    pub nj_per_byte: Option<u32>,
+    /// Uplinks with the same text fail together; `None`: alone.
+    pub risk_group: Option<String>,
+}
+
+/// One `[[peer]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerConfig {
+    /// Who.
+    pub id: PeerId,
+    /// Where.
+    pub addresses: Vec<Address>,
+}
+
+/// Who may be a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// Anybody who proves an identity.
+    All,
+    /// Only these, and the static peers.
+    Listed(Vec<PeerId>),
+}
+
+/// The part of the config that the Node uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// `network.name`, told in the hello.
+    pub network: String,
+    /// `peers.allow`.
+    pub allow: Allow,
+    /// `peers.max_links`: most links to one peer, 1 to 16.
+    pub links_per_peer: u8,
+    /// `link.heartbeat_ms`: an idle link is probed so often, in microseconds.
+    pub heartbeat_us: u64,
+    /// `link.suspect_min_ms`: an acknowledgement is never overdue earlier than this, in
+    /// microseconds.
+    pub suspect_min_us: u64,
+    /// `link.dead_ms`: a link that was silent for so long is closed, in microseconds.
+    pub dead_us: u64,
+    /// `dial.retry_min_ms`, in microseconds: first wait after a failed dial; doubles.
+    pub retry_min_us: u64,
+    /// `dial.retry_max_ms`, in microseconds.
+    pub retry_max_us: u64,
+    /// `delivery.ttl_ms` by class, in microseconds; `None`: never expires.
+    pub ttl_us: [Option<u64>; 3],
+    /// `delivery.duplicates_permille`: bytes that hedging and duplication may add, in
+    /// thousandths of what was sent.
+    pub duplicates_permille: u16,
+}
+
+impl NodeConfig {
+    /// The time to live of a class where the application gives none.
+    pub fn ttl_us(&self, class: Class) -> Option<u64> {
+        self.ttl_us[class as usize]
+    }
+}
+
+/// Where a policy's code comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Module {
+    /// `builtin:NAME`: the native policy in this binary.
+    Builtin(String),
+    /// `embedded:NAME`: the Wasm module in this binary.
+    Embedded(String),
+    /// A file, relative to the config file.
+    File(String),
+}
+
+/// `[policy.ROLE]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyConfig {
+    /// `module`.
+    pub module: Module,
+    /// `budget_us`: how long one answer may take, in microseconds.
+    pub budget_us: u32,
+    /// `[policy.ROLE.settings]`, in their order in the file.
+    pub settings: Vec<(String, Value)>,
+}

@@ -1,0 +1,184 @@
+//! What travels on a link: typed frames and their bytes.
+//!
+//! A link has a [`Channel`] for control and one for each class. On a channel frames follow
+//! each other, each behind its length (`u32`, big-endian); a QUIC datagram is one frame
+//! without a length. A frame is its kind (one byte) and its fields; integers are LEB128
+//! varints of at most 10 bytes unless stated otherwise.
+//!
+//! Decoding is total: any bytes give a frame or a [`FrameError`], never a panic, and never
+//! an allocation beyond the bytes that are there.
+
+mod codec;
+mod reader;
+
+use bytes::Bytes;
+use pointsman_sdk::selector::Class;
+
+pub use codec::{decode, encode};
+pub use reader::FrameReader;
+
+/// The version of the protocol that this build speaks.
+pub const VERSION: u16 = 1;
+/// The oldest version that it still understands.
+pub const VERSION_MIN: u16 = 1;
+
+/// One of a link's substreams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// Hellos, acknowledgements, probes and grants.
+    Control,
+    /// Data of a class.
+    Data(Class),
+}
+
+impl Channel {
+    /// All of them; the index is the number used in protocol names.
+    pub const ALL: [Self; 4] = [
+        Self::Control,
+        Self::Data(Class::Realtime),
+        Self::Data(Class::Interactive),
+        Self::Data(Class::Bulk),
+    ];
+
+    /// Its place in [`Channel::ALL`].
+    pub fn index(self) -> usize {
+        match self {
+            Self::Control => 0,
+            Self::Data(class) => 1 + class as usize,
+        }
+    }
+}
+
+/// The first frame on a link's control channel, in both directions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Oldest version understood.
+    pub version_min: u16,
+    /// Newest version understood. The link speaks the newest that both understand.
+    pub version_max: u16,
+    /// Optional abilities, a bit each; unknown bits are ignored.
+    pub features: u64,
+    /// Name of the network; another one ends the link.
+    pub network: String,
+    /// Random number of this run of the node: message numbers begin anew with it.
+    pub session: u64,
+    /// What the sender of this hello calls the link; acknowledgements name it so.
+    pub link: u32,
+    /// The sender's number of the dial that made the link; 0 where the other side dialled.
+    pub dial: u64,
+    /// What the sender calls its interface of this link.
+    pub uplink: String,
+    /// Bit 0: the sender's interface is metered.
+    pub uplink_flags: u64,
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// Number of the packet on this link, from 1.
+    pub sequence: u64,
+    /// Of which class. Must be the channel's.
+    pub class: Class,
+    /// Whether the message waits for the one before it.
+    pub ordered: bool,
+    /// Number of the message in its class and session, from 1.
+    pub message: u64,
+    /// All messages below this number are done with: delivered, or given up.
+    pub floor: u64,
+    /// Whole length of the message in bytes.
+    pub length: u32,
+    /// Where in the message the piece begins, in bytes.
+    pub offset: u32,
+    /// The piece, at most [`crate::limits::PIECE_BYTES_MAX`] bytes, never empty.
+    pub piece: Bytes,
+}
+
+/// Which packets of a link arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// The link's number in the hello of the side that gets the acknowledgement.
+    pub link: u32,
+    /// From the arrival of the newest packet to the sending of this, in microseconds.
+    pub delay_us: u64,
+    /// Ranges of packet numbers, both ends included, newest first, each below the one before
+    /// with a gap between them. At least one, at most [`crate::limits::ACK_RANGES_MAX`].
+    pub ranges: Vec<(u64, u64)>,
+}
+
+/// Why a peer ends a link, as told to the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ByeCode {
+    /// Closed in good order.
+    Done = 0,
+    /// Another link with the same interfaces stays.
+    Duplicate = 1,
+    /// Not welcome here.
+    NotAllowed = 2,
+    /// Too many links.
+    Limited = 3,
+    /// The other side broke the protocol.
+    Violation = 4,
+    /// No common version.
+    Version = 5,
+    /// Another network.
+    Network = 6,
+}
+
+/// A frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Kind 1, control channel.
+    Hello(Hello),
+    /// Kind 2, data channels and datagrams.
+    Data(Data),
+    /// Kind 3, control channel.
+    Ack(Ack),
+    /// Kind 4, control channel: asks for an acknowledgement, carries nothing.
+    Probe {
+        /// Number of the packet on this link, from 1, counted together with data.
+        sequence: u64,
+    },
+    /// Kind 5, control channel: how much of a class the peer may have sent since the session
+    /// began, in bytes of messages.
+    Credit {
+        /// Of which class.
+        class: Class,
+        /// The bound.
+        bytes: u64,
+    },
+    /// Kind 6, control channel: the sender closes the link and reads no more.
+    Bye(ByeCode),
+    /// A kind of 64 or above that this version does not know: skipped.
+    Unknown(u8),
+}
+
+/// Why bytes are no frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FrameError {
+    /// The length says more than a frame may have.
+    TooLong(u32),
+    /// The length says zero.
+    Empty,
+    /// The bytes end before the frame does.
+    Truncated,
+    /// Bytes are left behind the frame's end.
+    Trailing,
+    /// A kind below 64 that this version does not know.
+    UnknownKind(u8),
+    /// A field has a value that it can't have.
+    BadField(&'static str),
+}
+
+impl core::fmt::Display for FrameError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::TooLong(length) => write!(f, "a frame of {length} bytes is longer than allowed"),
+            Self::Empty => f.write_str("a frame of no bytes"),
+            Self::Truncated => f.write_str("the frame ends too early"),
+            Self::Trailing => f.write_str("bytes behind the frame's end"),
+            Self::UnknownKind(kind) => write!(f, "unknown frame kind {kind}"),
+            Self::BadField(field) => write!(f, "field `{field}` has an impossible value"),
+        }
+    }
+}

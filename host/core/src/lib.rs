@@ -1,0 +1,18 @@
+//! The pure Node of pointsman: facts go in, orders come out.
+//!
+//! This crate does no IO. It has no sockets, files, threads, clock or entropy; it never
+//! waits and cannot fail. The daemon turns the world into [`input::Input`]s and carries
+//! [`output::Output`]s out; the simulator does the same with a world of its own. Begin
+//! reading at [`node::Node`].
+
+pub mod config;
+pub mod frame;
+pub mod id;
+pub mod input;
+pub mod limits;
+pub mod node;
+pub mod output;
+pub mod policy;
+pub mod snapshot;
+
+pub use node::Node;

@@ -1,0 +1,109 @@
+//! Every bound that keeps a remote from making this node grow, in one file.
+//!
+//! What libraries bound on our behalf is listed at the end, with the bound.
+
+/// Largest message that an application may hand over, in bytes. A message is held whole by
+/// sender and receiver, so this times the number of senders bounds memory.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// Largest piece of a message in one packet, in bytes. Small enough that an urgent packet
+/// behind one piece waits 6.5 ms at 20 Mbit/s, large enough that the header costs under 1 %.
+pub const PIECE_BYTES_MAX: usize = 16 << 10;
+
+/// Largest frame on a channel, in bytes: a piece and its header.
+pub const FRAME_BYTES_MAX: usize = PIECE_BYTES_MAX + 256;
+
+/// Most ranges in one acknowledgement. Older holes are told again by a later one.
+pub const ACK_RANGES_MAX: usize = 32;
+
+/// Most ranges that are remembered of a link's received packets.
+pub const RECEIVED_RANGES_MAX: usize = 64;
+
+/// Longest text in a frame, in bytes.
+pub const FRAME_TEXT_BYTES_MAX: usize = 128;
+
+/// Peers that are kept at once. The least recently useful without links makes room.
+pub const PEERS_MAX: usize = 4096;
+
+/// Live links in total. An idle link costs 64–69 kB in libp2p.
+pub const LINKS_MAX: usize = 1024;
+
+/// Live links to one peer: a verdict's set has 16 bits.
+pub const LINKS_PER_PEER_MAX: usize = 16;
+
+/// Local interfaces.
+pub const UPLINKS_MAX: usize = 32;
+
+/// Addresses that are kept of one peer. mDNS and config share them; config wins.
+pub const ADDRESSES_PER_PEER_MAX: usize = 16;
+
+/// Dials under way at once, in total.
+pub const DIALS_MAX: usize = 64;
+
+/// Messages that wait for one peer in one class.
+pub const QUEUE_MESSAGES_MAX: usize = 16_384;
+
+/// Bytes that wait for one peer in one class: two of the largest messages.
+pub const QUEUE_BYTES_MAX: u64 = 32 << 20;
+
+/// Bytes that wait for all peers together.
+pub const QUEUES_BYTES_MAX: u64 = 256 << 20;
+
+/// Messages per class that a receiver remembers beyond the first that it lacks.
+pub const WINDOW_MESSAGES_MAX: u64 = QUEUE_MESSAGES_MAX as u64;
+
+/// Bytes of a class that a peer may send beyond what the application consumed. One message
+/// of the largest size must fit, or it could never arrive.
+pub const CREDIT_BYTES: u64 = 32 << 20;
+
+/// Credit that every peer has before the first grant.
+pub const CREDIT_INITIAL_BYTES: u64 = 1 << 20;
+
+/// Packets in flight on one link.
+pub const INFLIGHT_PACKETS_MAX: usize = 8192;
+
+/// Frames that may wait between the Node and a link's task: in-flight packets and as many
+/// acknowledgements and grants.
+pub const LINK_QUEUE_FRAMES: usize = INFLIGHT_PACKETS_MAX + 1024;
+
+/// Violations that end a link at once, and how many malformed frames end it: one. A peer that
+/// speaks the protocol never sends one.
+pub const MALFORMED_MAX: u32 = 1;
+
+/// Inbound connections that are still in their handshake, in total.
+pub const PENDING_INBOUND_MAX: u32 = 256;
+
+/// Inbound connections that are still in their handshake, from one address.
+pub const PENDING_INBOUND_PER_ADDRESS_MAX: u32 = 16;
+
+/// Established connections from one address (an IPv4 address, or an IPv6 /64).
+pub const ESTABLISHED_PER_ADDRESS_MAX: u32 = 64;
+
+/// Substreams that a peer may open on one link. It needs four, and identify's one.
+pub const SUBSTREAMS_PER_LINK_MAX: usize = 16;
+
+/// Resident memory above which no further connection is accepted, in bytes.
+pub const MEMORY_BYTES_MAX: usize = 1 << 30;
+
+/// Bytes of a control request's head and body.
+pub const CONTROL_HEAD_BYTES_MAX: usize = 16 << 10;
+/// See [`CONTROL_HEAD_BYTES_MAX`]. A message may travel in a request.
+pub const CONTROL_BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
+/// Control connections at once.
+pub const CONTROL_CONNECTIONS_MAX: usize = 64;
+
+/// Bytes of a policy module.
+pub const MODULE_BYTES_MAX: usize = 8 << 20;
+/// Bytes of a config file.
+pub const CONFIG_BYTES_MAX: usize = 1 << 20;
+
+const _: () = {
+    assert!(FRAME_BYTES_MAX > PIECE_BYTES_MAX);
+    assert!(QUEUE_BYTES_MAX >= 2 * MESSAGE_BYTES_MAX as u64);
+    assert!(QUEUES_BYTES_MAX >= QUEUE_BYTES_MAX);
+    assert!(CREDIT_BYTES >= MESSAGE_BYTES_MAX as u64);
+    assert!(WINDOW_MESSAGES_MAX >= QUEUE_MESSAGES_MAX as u64);
+    assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);
+    assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
+    assert!(LINK_QUEUE_FRAMES > INFLIGHT_PACKETS_MAX);
+};

@@ -1,0 +1,204 @@
+//! Orders: all that the Node may ask of the shell, and all that it tells people.
+
+use bytes::Bytes;
+use pointsman_sdk::failover;
+use pointsman_sdk::selector::Class;
+
+use crate::frame::{Channel, Frame};
+use crate::id::{DialId, LinkId, PeerId, Time, Token, UplinkId};
+use crate::input::{Address, DialFailure, DownReason};
+use crate::policy::{Role, Strike};
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Put a frame on a link.
+    Transmit {
+        /// Which link.
+        link: LinkId,
+        /// Which of its channels.
+        channel: Channel,
+        /// The frame.
+        frame: Frame,
+    },
+    /// Connect. Answered by `LinkUp` with this dial, or `DialFailed`.
+    Dial {
+        /// The order's number.
+        dial: DialId,
+        /// Who must answer.
+        peer: PeerId,
+        /// Where.
+        address: Address,
+        /// Over which interface.
+        uplink: UplinkId,
+    },
+    /// Close a link once what was transmitted before is written. Answered by `LinkDown`.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Hand a message to the application. Answered by `Consumed`, sooner or later.
+    Deliver(Delivery),
+    /// The fate of a message that was sent.
+    Fate {
+        /// What the application calls it.
+        token: Token,
+        /// What became of it. `Queued` may be followed by one of the others.
+        fate: Fate,
+    },
+    /// Something happened that people or programs may want to know.
+    Event(Event),
+}
+
+/// A message that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// From whom, as proven.
+    pub peer: PeerId,
+    /// Of which class.
+    pub class: Class,
+    /// Its number in its class and the sender's session; stable over all copies of it.
+    pub number: u64,
+    /// The sender's session.
+    pub session: u64,
+    /// What.
+    pub payload: Bytes,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It waits in memory.
+    Queued,
+    /// The peer's node has it.
+    Delivered {
+        /// From hand-over to acknowledgement, in microseconds.
+        took_us: u64,
+    },
+    /// Its deadline passed first, or a policy gave it up.
+    Expired,
+    /// It was not taken.
+    Refused(Refusal),
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusal {
+    /// The peer's queue of that class is full: try again when something was delivered.
+    QueueFull,
+    /// All queues together are full.
+    NodeFull,
+    /// Larger than a message may be.
+    TooLarge,
+    /// The config does not allow that peer.
+    NotAllowed,
+    /// More peers than the node keeps.
+    TooManyPeers,
+    /// Empty.
+    Empty,
+}
+
+/// Why the Node closes a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CloseReason {
+    /// Another link with the same transport, protocol and interfaces stays.
+    Duplicate,
+    /// The config does not allow that peer.
+    NotAllowed,
+    /// A limit is reached.
+    Limited,
+    /// The peer broke the protocol.
+    Violation(Violation),
+    /// No common version, or another network.
+    Incompatible,
+    /// The failover policy asked for it.
+    Policy,
+    /// Its interface is gone.
+    UplinkGone,
+    /// Nothing was heard for so long that the protocol below must be wrong.
+    Dead,
+}
+
+/// What a peer did that the protocol forbids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Violation {
+    /// Bytes that are no frame.
+    Malformed,
+    /// Acknowledged what was never sent.
+    FalseAck,
+    /// Sent more than it was granted.
+    OverCredit,
+    /// Sent anything before its hello, or a second hello.
+    HelloOrder,
+    /// A frame on a channel where it does not belong.
+    WrongChannel,
+    /// Pieces of a message that contradict each other.
+    BadPiece,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A link is usable.
+    LinkUp(LinkId),
+    /// A link is gone.
+    LinkDown(LinkId, DownReason),
+    /// An acknowledgement is overdue by so many microseconds.
+    Suspect(LinkId, u64),
+    /// A suspect or masked link was heard again, after so many microseconds.
+    Recovered(LinkId, u64),
+    /// Copies were sent elsewhere.
+    Hedged {
+        /// The link that is late.
+        from: LinkId,
+        /// How many packets.
+        packets: u32,
+        /// How many bytes.
+        bytes: u64,
+        /// The policy's code for why.
+        reason: u32,
+    },
+    /// The mask of usable links changed.
+    Moved {
+        /// Whose traffic.
+        peer: PeerId,
+        /// The links now in use.
+        onto: Vec<LinkId>,
+        /// Sent again, in packets.
+        resent: u32,
+        /// What had the policy answer.
+        event: failover::Event,
+        /// The policy's code for why.
+        reason: u32,
+    },
+    /// A dial came to nothing; the next try is at the time given.
+    DialFailed {
+        /// Whom.
+        peer: PeerId,
+        /// Where.
+        address: Address,
+        /// Why.
+        failure: DialFailure,
+        /// When it is tried again.
+        retry: Time,
+    },
+    /// A link was closed by the Node.
+    Closed(LinkId, CloseReason),
+    /// An interface came or changed.
+    UplinkChanged(UplinkId),
+    /// An interface went.
+    UplinkGone(UplinkId),
+    /// A policy failed to answer, and the builtin one did.
+    Struck {
+        /// Which role.
+        role: Role,
+        /// How.
+        strike: Strike,
+        /// So many so far.
+        strikes: u64,
+    },
+    /// The machine slept.
+    Resumed(u64),
+}

@@ -1,0 +1,169 @@
+//! What the Node knows, for people and programs to read.
+
+use pointsman_sdk::Transport;
+use pointsman_sdk::selector::Class;
+
+use crate::id::{LinkId, PeerId, PeerNumber, Time, UplinkId};
+use crate::input::DialFailure;
+use crate::input::{Address, Protocol, Source, Uplink};
+use crate::policy::Strike;
+
+/// A copy of the Node's state at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub at: Time,
+    /// Random number of this run.
+    pub session: u64,
+    /// The local interfaces.
+    pub uplinks: Vec<Uplink>,
+    /// The peers, in the order of their appearance.
+    pub peers: Vec<PeerSnapshot>,
+    /// The selector's slot.
+    pub selector: SlotSnapshot,
+    /// The failover policy's slot.
+    pub failover: SlotSnapshot,
+    /// What was counted since the start, by name, in a fixed order.
+    pub counters: Vec<(&'static str, u64)>,
+}
+
+/// A slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotSnapshot {
+    /// Whether a module is in it; otherwise the builtin policy answers.
+    pub has_module: bool,
+    /// Questions asked.
+    pub asked: u64,
+    /// Questions that the builtin answered because the module did not, or abstained.
+    pub answered_by_builtin: u64,
+    /// Failures of the module.
+    pub strikes: u64,
+    /// The last of them.
+    pub last_strike: Option<Strike>,
+}
+
+/// A peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerSnapshot {
+    /// Who.
+    pub peer: PeerId,
+    /// The Node's number for it.
+    pub number: PeerNumber,
+    /// The links to it.
+    pub links: Vec<LinkSnapshot>,
+    /// Where it may be reachable.
+    pub addresses: Vec<AddressSnapshot>,
+    /// Its queues, by class.
+    pub queues: [QueueSnapshot; 3],
+    /// Moves of its traffic since the start.
+    pub moves: u64,
+    /// Messages from it that were delivered.
+    pub received: u64,
+}
+
+/// A queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueSnapshot {
+    /// Messages that wait or are not acknowledged.
+    pub messages: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Messages that were acknowledged since the start.
+    pub delivered: u64,
+    /// Messages that expired since the start.
+    pub expired: u64,
+}
+
+/// A rumour where a peer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressSnapshot {
+    /// Where.
+    pub address: Address,
+    /// Who said so.
+    pub source: Source,
+    /// Failed dials in a row.
+    pub failures: u32,
+    /// Why the last one failed.
+    pub last_failure: Option<DialFailure>,
+    /// When it is tried next, unless it is in use.
+    pub next_try: Option<Time>,
+}
+
+/// How a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkState {
+    /// Waits for the other side's hello.
+    Greeting,
+    /// In use.
+    Up,
+    /// An acknowledgement is overdue.
+    Suspect,
+    /// Being closed.
+    Closing,
+}
+
+impl LinkState {
+    /// Its name in logs and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Greeting => "greeting",
+            Self::Up => "up",
+            Self::Suspect => "suspect",
+            Self::Closing => "closing",
+        }
+    }
+}
+
+/// A link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkSnapshot {
+    /// Its number.
+    pub link: LinkId,
+    /// Kind of network.
+    pub transport: Transport,
+    /// Protocol below.
+    pub protocol: Protocol,
+    /// The interface that it is bound to.
+    pub uplink: UplinkId,
+    /// What the peer calls its interface; empty before its hello.
+    pub remote_uplink: String,
+    /// The remote address.
+    pub remote: String,
+    /// Whether this side dialled.
+    pub dialled: bool,
+    /// How it is.
+    pub state: LinkState,
+    /// Taken out of use by the failover policy.
+    pub masked: bool,
+    /// When it came up.
+    pub since: Time,
+    /// Smoothed round-trip time in microseconds; `None` before the first acknowledgement.
+    pub srtt_us: Option<u32>,
+    /// Its mean deviation in microseconds.
+    pub rttvar_us: u32,
+    /// Least round-trip time in microseconds.
+    pub min_rtt_us: Option<u32>,
+    /// Delivery rate in kilobits per second; `None` before it was measured.
+    pub rate_kbps: Option<u32>,
+    /// Sent and not acknowledged, in bytes.
+    pub inflight_bytes: u64,
+    /// What it can take now, in bytes.
+    pub room_bytes: u64,
+    /// Bytes of packets sent.
+    pub sent_bytes: u64,
+    /// Bytes of packets received.
+    pub received_bytes: u64,
+    /// Bytes of copies sent here for another link.
+    pub duplicate_bytes: u64,
+    /// Packets acknowledged later than their timeout, per million.
+    pub late_ppm: u32,
+    /// Packets lost, per million, where the protocol shows it.
+    pub loss_ppm: Option<u32>,
+    /// Share of the time that it was usable, per million.
+    pub reliability_ppm: u32,
+}
+
+/// The messages of all classes that a peer's queues hold.
+pub fn waiting(peer: &PeerSnapshot) -> usize {
+    Class::ALL.iter().map(|&class| peer.queues[class as usize].messages).sum()
+}

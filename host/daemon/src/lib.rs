@@ -1,0 +1,1 @@
+//! A network coordinator whose decisions are WebAssembly policies.

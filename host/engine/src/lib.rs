@@ -1,0 +1,1 @@
+//! Runs policies compiled to WebAssembly, within budgets.

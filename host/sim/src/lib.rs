@@ -1,0 +1,1 @@
+//! Runs Nodes on a virtual clock and a virtual network.

@@ -1,0 +1,1 @@
+//! Prepares the toolchain, builds the policies, runs the tests.

@@ -1,0 +1,1 @@
+//! A pointsman policy.
