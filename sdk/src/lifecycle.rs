@@ -94,16 +94,26 @@ impl Settings {
         match self.entries.iter().find(|(key, _)| !known.contains(&key.as_str())) {
             None => Ok(()),
             Some((key, _)) if known.is_empty() => Err(bad(key, "this policy takes no settings")),
-            Some((key, _)) => Err(bad(key, &format!("not a setting; known are {}", known.join(", ")))),
+            Some((key, _)) => {
+                Err(bad(key, &format!("not a setting; known are {}", known.join(", "))))
+            }
         }
     }
 
     /// A whole number within a range, or the default where it is not set.
-    pub fn integer(&self, key: &str, range: core::ops::RangeInclusive<i64>, default: i64) -> Result<i64, Fault> {
+    pub fn integer(
+        &self,
+        key: &str,
+        range: core::ops::RangeInclusive<i64>,
+        default: i64,
+    ) -> Result<i64, Fault> {
         match self.entries.iter().find(|(name, _)| name == key) {
             None => Ok(default),
             Some((_, Value::Integer(number))) if range.contains(number) => Ok(*number),
-            Some(_) => Err(bad(key, &format!("takes a whole number from {} to {}", range.start(), range.end()))),
+            Some(_) => Err(bad(
+                key,
+                &format!("takes a whole number from {} to {}", range.start(), range.end()),
+            )),
         }
     }
 
@@ -130,7 +140,10 @@ mod tests {
         let settings = Settings::new(vec![("stickiness".into(), Value::Integer(101))]);
         let fault = settings.integer("stickiness", 0..=100, 10).expect_err("101 is too much");
         let Fault::BadSetting { key, why } = fault else { panic!("wrong fault") };
-        assert_eq!((key.as_str(), why.as_str()), ("stickiness", "takes a whole number from 0 to 100"));
+        assert_eq!(
+            (key.as_str(), why.as_str()),
+            ("stickiness", "takes a whole number from 0 to 100")
+        );
     }
 
     #[test]

@@ -27,14 +27,8 @@ pub enum Transport {
 
 impl Transport {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
-        Self::Bluetooth,
-        Self::WifiDirect,
-        Self::Lan,
-        Self::Internet,
-        Self::Relay,
-        Self::Mesh,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Bluetooth, Self::WifiDirect, Self::Lan, Self::Internet, Self::Relay, Self::Mesh];
 
     /// The transport with this number, if there is one.
     pub fn from_number(number: u32) -> Option<Self> {

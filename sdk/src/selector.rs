@@ -246,7 +246,14 @@ mod tests {
 
     #[test]
     fn the_packing_is_the_one_of_version_0_1() {
-        let verdict = Verdict { mode: Mode::Send, paths: 2, hold_100us: 3, lease_packets: 4, lease_ms: 5, reason: 6 };
+        let verdict = Verdict {
+            mode: Mode::Send,
+            paths: 2,
+            hold_100us: 3,
+            lease_packets: 4,
+            lease_ms: 5,
+            reason: 6,
+        };
         assert_eq!(verdict.pack(), 0x0006_0504_0030_0021);
     }
 }

@@ -1,0 +1,1 @@
+//! The WIT bindings.
