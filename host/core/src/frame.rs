@@ -85,6 +85,8 @@ pub struct Data {
     pub message: u64,
     /// All messages below this number are done with: delivered, or given up.
     pub floor: u64,
+    /// Bytes of the messages of this class and session before this one.
+    pub position: u64,
     /// Whole length of the message in bytes.
     pub length: u32,
     /// Where in the message the piece begins, in bytes.
@@ -149,6 +151,13 @@ pub enum Frame {
     },
     /// Kind 6, control channel: the sender closes the link and reads no more.
     Bye(ByeCode),
+    /// Kind 7, control channel: all messages of a class below this number are done with.
+    Floor {
+        /// Of which class.
+        class: Class,
+        /// The number.
+        message: u64,
+    },
     /// A kind of 64 or above that this version does not know: skipped.
     Unknown(u8),
 }
