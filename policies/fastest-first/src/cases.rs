@@ -116,7 +116,7 @@ fn case(name: &'static str, paths: &[PathRow], verdict: Verdict) -> Case {
 
 /// All cases.
 pub fn all() -> Vec<Case> {
-    [tiers(), arrivals(), stickiness(), stripes()].concat()
+    [tiers(), arrivals(), stickiness(), stripes(), backlogs()].concat()
 }
 
 fn tiers() -> Vec<Case> {
@@ -244,13 +244,7 @@ fn stickiness() -> Vec<Case> {
 }
 
 fn stripes() -> Vec<Case> {
-    let off = [("stripe", Value::Boolean(false))];
-    let pair = [path(UP, 20), path(UP, 30)];
-    let no_rate = PathRow { rate_kbps: UNKNOWN, ..path(UP, 20) };
     vec![
-        bulk(1 << 20, case("bulk uses two like paths at once", &pair, striped(0b11))),
-        bulk(1 << 20, with(&off, case("unless it is told not to", &pair, fastest(0)))),
-        bulk(20_000, case("the tail of bulk stays on the fast path", &pair, fastest(0))),
         bulk(
             1 << 20,
             case(
@@ -295,6 +289,17 @@ fn stripes() -> Vec<Case> {
                 striped(0b11),
             ),
         ),
+    ]
+}
+
+fn backlogs() -> Vec<Case> {
+    let off = [("stripe", Value::Boolean(false))];
+    let pair = [path(UP, 20), path(UP, 30)];
+    let no_rate = PathRow { rate_kbps: UNKNOWN, ..path(UP, 20) };
+    vec![
+        bulk(1 << 20, case("bulk uses two like paths at once", &pair, striped(0b11))),
+        bulk(1 << 20, with(&off, case("unless it is told not to", &pair, fastest(0)))),
+        bulk(20_000, case("the tail of bulk stays on the fast path", &pair, fastest(0))),
         bulk(
             1_200,
             case(
