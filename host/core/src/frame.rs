@@ -1,20 +1,46 @@
 //! What travels on a link: typed frames and their bytes.
 //!
 //! A link has a [`Channel`] for control and one for each class. On a channel frames follow
-//! each other, each behind its length (`u32`, big-endian); a QUIC datagram is one frame
-//! without a length. A frame is its kind (one byte) and its fields; integers are LEB128
-//! varints of at most 10 bytes unless stated otherwise.
+//! each other, each behind its length (`u32`, big-endian, 1 to
+//! [`crate::limits::FRAME_BYTES_MAX`]); a QUIC datagram is one frame without a length. A frame
+//! is its kind (one byte) and its fields, in this order:
+//!
+//! | kind | frame | fields |
+//! | --- | --- | --- |
+//! | 1 | hello | `version_min`, `version_max`, `features`, `network` (text), `session`, `link`, `dial`, `uplink` (text), `uplink_flags`; what a later version appends is skipped |
+//! | 2 | data | `sequence`, flags (byte), `message`, `message - floor`, `length`, `offset`, then the piece up to the frame's end |
+//! | 3 | ack | `link`, `delay_us`, number of ranges, newest `end`, its `end - start`; then for each older range: the gap, `end - start` |
+//! | 4 | probe | `sequence` |
+//! | 5 | credit | class (byte), `bytes` |
+//! | 6 | bye | code (byte) |
+//! | 64 to 255 | unknown | anything; skipped |
+//!
+//! - Integers are LEB128 varints of at most 10 bytes, in their shortest form only: the last
+//!   byte is 0 only where it is the first.
+//! - A text is its length in bytes and UTF-8, at most
+//!   [`crate::limits::FRAME_TEXT_BYTES_MAX`] bytes.
+//! - A data frame's flags are the class (bits 0 and 1) and `ordered` (bit 2); the others are 0.
+//! - The gap between two ranges of an ack is the number of packets missing between them less
+//!   one, since one is always missing: `newer start - older end - 2`, as in QUIC (RFC 9000,
+//!   19.3.1).
+//! - Numbers of packets and messages begin at 1; `floor` is at most `message`; a piece is not
+//!   empty and lies within its message.
+//! - Hello alone may be longer than its fields, because it is read before the two sides have
+//!   agreed on a version. Any other frame that goes on behind its last field is an error.
 //!
 //! Decoding is total: any bytes give a frame or a [`FrameError`], never a panic, and never
-//! an allocation beyond the bytes that are there.
+//! an allocation beyond the bytes that are there. The piece of a decoded data frame is a slice
+//! of the buffer that it was read into and keeps that whole buffer alive: whoever stores small
+//! pieces for long copies them.
 
 mod codec;
 mod reader;
+mod varint;
 
 use bytes::Bytes;
 use pointsman_sdk::selector::Class;
 
-pub use codec::{decode, encode};
+pub use codec::{DATA_HEADER_BYTES_MAX, decode, encode, encode_framed, encoded_len};
 pub use reader::FrameReader;
 
 /// The version of the protocol that this build speaks.
@@ -125,6 +151,19 @@ pub enum ByeCode {
     Version = 5,
     /// Another network.
     Network = 6,
+}
+
+impl ByeCode {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Done,
+        Self::Duplicate,
+        Self::NotAllowed,
+        Self::Limited,
+        Self::Violation,
+        Self::Version,
+        Self::Network,
+    ];
 }
 
 /// A frame.
