@@ -8,11 +8,12 @@
 //! | kind | frame | fields |
 //! | --- | --- | --- |
 //! | 1 | hello | `version_min`, `version_max`, `features`, `network` (text), `session`, `link`, `dial`, `uplink` (text), `uplink_flags`; what a later version appends is skipped |
-//! | 2 | data | `sequence`, flags (byte), `message`, `message - floor`, `length`, `offset`, then the piece up to the frame's end |
+//! | 2 | data | `sequence`, flags (byte), `message`, `message - floor`, `position`, `length`, `offset`, then the piece up to the frame's end |
 //! | 3 | ack | `link`, `delay_us`, number of ranges, newest `end`, its `end - start`; then for each older range: the gap, `end - start` |
 //! | 4 | probe | `sequence` |
 //! | 5 | credit | class (byte), `bytes` |
 //! | 6 | bye | code (byte) |
+//! | 7 | floor | class (byte), `message` |
 //! | 64 to 255 | unknown | anything; skipped |
 //!
 //! - Integers are LEB128 varints of at most 10 bytes, in their shortest form only: the last

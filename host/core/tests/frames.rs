@@ -41,6 +41,7 @@ fn data(piece: &'static [u8]) -> Data {
         ordered: true,
         message: 5,
         floor: 3,
+        position: 200,
         length: 1000,
         offset: 128,
         piece: Bytes::from_static(piece),
@@ -62,12 +63,13 @@ fn golden() -> Vec<(Frame, Vec<u8>)> {
         (Frame::Hello(hello()), hello_bytes),
         (
             Frame::Data(data(b"abc")),
-            vec![2, 0xac, 0x02, 0b110, 5, 2, 0xe8, 0x07, 0x80, 0x01, b'a', b'b', b'c'],
+            vec![2, 0xac, 0x02, 0b110, 5, 2, 0xc8, 0x01, 0xe8, 0x07, 0x80, 0x01, b'a', b'b', b'c'],
         ),
         (Frame::Ack(ack()), vec![3, 9, 0xc8, 0x01, 3, 0xe8, 0x07, 100, 0, 0xf8, 0x06, 7, 0]),
         (Frame::Probe { sequence: 128 }, vec![4, 0x80, 0x01]),
         (Frame::Credit { class: Class::Interactive, bytes: 1 << 20 }, vec![5, 1, 0x80, 0x80, 0x40]),
         (Frame::Bye(ByeCode::Network), vec![6, 6]),
+        (Frame::Floor { class: Class::Bulk, message: 300 }, vec![7, 2, 0xac, 0x02]),
         (Frame::Unknown(64), vec![64]),
     ]
 }
@@ -117,7 +119,11 @@ fn bytes_behind_the_last_field_are_refused_except_in_a_hello() {
         match &frame {
             Frame::Hello(_) | Frame::Unknown(_) => assert_eq!(read, Ok(frame)),
             Frame::Data(_) => assert_eq!(read, Ok(Frame::Data(data(b"abc\0")))),
-            Frame::Ack(_) | Frame::Probe { .. } | Frame::Credit { .. } | Frame::Bye(_) => {
+            Frame::Ack(_)
+            | Frame::Probe { .. }
+            | Frame::Credit { .. }
+            | Frame::Bye(_)
+            | Frame::Floor { .. } => {
                 assert_eq!(read, Err(FrameError::Trailing), "{frame:?}");
             }
         }
@@ -130,8 +136,8 @@ fn kinds_below_64_must_be_known_and_those_above_are_skipped() {
         let read = decoded(&[kind, 0xff, 0xff]);
         match kind {
             64.. => assert_eq!(read, Ok(Frame::Unknown(kind))),
-            1..=6 => assert!(read.is_err()),
-            0 | 7..64 => assert_eq!(read, Err(FrameError::UnknownKind(kind))),
+            1..=7 => assert!(read.is_err()),
+            0 | 8..64 => assert_eq!(read, Err(FrameError::UnknownKind(kind))),
         }
     }
 }
@@ -439,6 +445,7 @@ impl Chance {
             ordered: self.below(2) == 0,
             message,
             floor: message - self.number().min(message),
+            position: self.number(),
             length,
             offset,
             piece: piece.into(),

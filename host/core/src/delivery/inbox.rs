@@ -12,6 +12,10 @@ use crate::output::Violation;
 /// is still on its way from before, and one message that may come without a grant.
 const HELD_BYTES_MAX: u64 = 2 * CREDIT_BYTES + MESSAGE_BYTES_MAX as u64;
 
+/// From this size on a message that waits may keep the buffer that it was read into: at most
+/// four times its size.
+const KEEPS_BUFFER_BYTES: usize = 16 << 10;
+
 /// A grant is told when it grew by this share of the credit.
 const GRANT_STEP_BYTES: u64 = CREDIT_BYTES / 8;
 
@@ -138,7 +142,7 @@ impl Inbox {
             self.next += 1;
             self.release();
         } else if ordered {
-            self.waiting.insert(number, payload);
+            self.waiting.insert(number, own(payload));
         } else {
             self.deliver(number, payload);
             self.done.insert(number);
@@ -235,4 +239,10 @@ impl Partial {
         self.there += piece.len() as u32;
         Ok(Taken::New)
     }
+}
+
+/// A piece is a slice of the buffer that it was read into. One that has to wait must not keep
+/// that whole buffer.
+fn own(payload: Bytes) -> Bytes {
+    if payload.len() < KEEPS_BUFFER_BYTES { Bytes::copy_from_slice(&payload) } else { payload }
 }

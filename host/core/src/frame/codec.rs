@@ -12,7 +12,7 @@ use crate::limits::{
 };
 
 /// Most bytes of a data frame before its piece: what a datagram must have to spare.
-pub const DATA_HEADER_BYTES_MAX: usize = 1 + 10 + 1 + 10 + 10 + 5 + 5;
+pub const DATA_HEADER_BYTES_MAX: usize = 1 + 10 + 1 + 10 + 10 + 10 + 5 + 5;
 
 /// Bytes of the length before a frame.
 pub(super) const LENGTH_BYTES: usize = size_of::<u32>();
@@ -23,6 +23,7 @@ const ACK: u8 = 3;
 const PROBE: u8 = 4;
 const CREDIT: u8 = 5;
 const BYE: u8 = 6;
+const FLOOR: u8 = 7;
 /// From here on kinds that a version does not know are skipped.
 const SKIPPED_MIN: u8 = 64;
 
@@ -47,6 +48,10 @@ pub fn encode(frame: &Frame, out: &mut BytesMut) {
             varint::put(out, *bytes);
         }
         Frame::Bye(code) => out.put_slice(&[BYE, *code as u8]),
+        Frame::Floor { class, message } => {
+            out.put_slice(&[FLOOR, *class as u8]);
+            varint::put(out, *message);
+        }
         Frame::Unknown(kind) => out.put_u8(*kind),
     }
 }
@@ -74,6 +79,7 @@ pub fn encoded_len(frame: &Frame) -> usize {
         Frame::Probe { sequence } => varint::len(*sequence),
         Frame::Credit { class: _, bytes } => 1 + varint::len(*bytes),
         Frame::Bye(_) => 1,
+        Frame::Floor { class: _, message } => 1 + varint::len(*message),
         Frame::Unknown(_) => 0,
     };
     1 + fields
@@ -95,6 +101,10 @@ pub fn decode(bytes: Bytes) -> Result<Frame, FrameError> {
         CREDIT => Frame::Credit {
             class: class_of(cursor.byte()?).ok_or(FrameError::BadField("class"))?,
             bytes: cursor.varint("bytes")?,
+        },
+        FLOOR => Frame::Floor {
+            class: class_of(cursor.byte()?).ok_or(FrameError::BadField("class"))?,
+            message: cursor.number("message")?,
         },
         BYE => Frame::Bye(bye_code(cursor.byte()?).ok_or(FrameError::BadField("code"))?),
         SKIPPED_MIN.. => return Ok(Frame::Unknown(kind)),
@@ -174,7 +184,7 @@ fn decode_hello(cursor: &mut Cursor<'_>) -> Result<Hello, FrameError> {
 }
 
 fn encode_data(data: &Data, out: &mut BytesMut) {
-    let Data { sequence, class, ordered, message, floor, length, offset, piece } = data;
+    let Data { sequence, class, ordered, message, floor, position, length, offset, piece } = data;
     out.reserve(DATA_HEADER_BYTES_MAX + piece.len());
     out.put_u8(DATA);
     varint::put(out, *sequence);
@@ -182,17 +192,20 @@ fn encode_data(data: &Data, out: &mut BytesMut) {
     varint::put(out, *message);
     // A floor above the message wraps to a distance that no message has: refused over there.
     varint::put(out, message.wrapping_sub(*floor));
+    varint::put(out, *position);
     varint::put(out, u64::from(*length));
     varint::put(out, u64::from(*offset));
     out.put_slice(piece);
 }
 
 fn data_len(data: &Data) -> usize {
-    let Data { sequence, class: _, ordered: _, message, floor, length, offset, piece } = data;
+    let Data { sequence, class: _, ordered: _, message, floor, position, length, offset, piece } =
+        data;
     varint::len(*sequence)
         + 1
         + varint::len(*message)
         + varint::len(message.wrapping_sub(*floor))
+        + varint::len(*position)
         + varint::len(u64::from(*length))
         + varint::len(u64::from(*offset))
         + piece.len()
@@ -207,6 +220,7 @@ fn decode_data(mut bytes: Bytes) -> Result<Frame, FrameError> {
     let message = cursor.number("message")?;
     let distance = cursor.varint("floor")?;
     let floor = message.checked_sub(distance).ok_or(FrameError::BadField("floor"))?;
+    let position = cursor.varint("position")?;
     let length: u32 = cursor.narrow("length")?;
     let offset: u32 = cursor.narrow("offset")?;
     let header = bytes.len() - cursor.left();
@@ -221,7 +235,8 @@ fn decode_data(mut bytes: Bytes) -> Result<Frame, FrameError> {
         return Err(FrameError::BadField("offset"));
     }
     let ordered = flags & ORDERED_BIT != 0;
-    Ok(Frame::Data(Data { sequence, class, ordered, message, floor, length, offset, piece }))
+    let data = Data { sequence, class, ordered, message, floor, position, length, offset, piece };
+    Ok(Frame::Data(data))
 }
 
 fn encode_ack(ack: &Ack, out: &mut BytesMut) {
