@@ -69,6 +69,22 @@ pub const INFLIGHT_PACKETS_MAX: usize = 8192;
 /// acknowledgements and grants.
 pub const LINK_QUEUE_FRAMES: usize = INFLIGHT_PACKETS_MAX + 1024;
 
+/// Bytes of data frames that a link hands to the Node in one batch. A link that can't hand
+/// over its batch reads no more data, so it holds this much and its muxer's window.
+pub const BATCH_BYTES_MAX: usize = 256 << 10;
+
+/// Control frames in one batch.
+pub const BATCH_CONTROL_MAX: usize = 1024;
+
+/// Facts of links that wait for the Node, of all links: times [`BATCH_BYTES_MAX`], 32 MiB.
+pub const LINK_FACTS_MAX: usize = 128;
+
+/// Other facts of the network that wait for the Node.
+pub const NET_FACTS_MAX: usize = 1024;
+
+/// Encoded bytes that wait in a link's task for the muxer, in each channel.
+pub const WRITE_BUFFER_BYTES: usize = 64 << 10;
+
 /// Violations that end a link at once, and how many malformed frames end it: one. A peer that
 /// speaks the protocol never sends one.
 pub const MALFORMED_MAX: u32 = 1;

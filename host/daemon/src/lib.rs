@@ -1,1 +1,3 @@
 //! A network coordinator whose decisions are WebAssembly policies.
+
+pub mod net;

@@ -1,0 +1,13 @@
+//! The world of links: everything of this program that knows libp2p.
+//!
+//! [`start`] spawns one task that owns the libp2p swarm; it lives until the last [`Net`] is
+//! dropped. Orders go in by [`Net`], facts come out of [`NetFacts`], and frames bypass the
+//! swarm: a [`LinkSender`] leads straight into the task of its connection, and what a
+//! connection reads goes straight into [`NetFacts::links`]. Nothing here decides anything
+//! about peers or packets; that is the Node's.
+
+pub mod api;
+pub mod links;
+
+pub use api::{Busy, LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions};
+pub use links::queue::{LinkSender, SendError};
