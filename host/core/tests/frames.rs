@@ -261,6 +261,8 @@ fn other_impossible_fields_are_named() {
     assert_eq!(decoded(&[4, 0x81, 0]), Err(FrameError::BadField("sequence")));
     assert_eq!(decoded(&[5, 3, 0]), Err(FrameError::BadField("class")));
     assert_eq!(decoded(&[6, 7]), Err(FrameError::BadField("code")));
+    assert_eq!(decoded(&[7, 3, 1]), Err(FrameError::BadField("class")));
+    assert_eq!(decoded(&[7, 0, 0]), Err(FrameError::BadField("message")));
     assert_eq!(decoded(&[3, 0xff, 0xff, 0xff, 0xff, 0x10]), Err(FrameError::BadField("link")));
 }
 
@@ -335,10 +337,10 @@ fn a_flood_of_zero_lengths_ends_at_the_first() {
 #[test]
 fn the_first_error_is_repeated_whatever_comes_behind_it() {
     let mut reader = FrameReader::default();
-    reader.buffer().extend_from_slice(&[0, 0, 0, 1, 7]);
-    assert_eq!(reader.next_frame(), Err(FrameError::UnknownKind(7)));
+    reader.buffer().extend_from_slice(&[0, 0, 0, 1, 63]);
+    assert_eq!(reader.next_frame(), Err(FrameError::UnknownKind(63)));
     reader.buffer().extend_from_slice(&stream(&golden_frames()));
-    assert_eq!(reader.next_frame(), Err(FrameError::UnknownKind(7)));
+    assert_eq!(reader.next_frame(), Err(FrameError::UnknownKind(63)));
 }
 
 #[test]
@@ -407,13 +409,14 @@ impl Chance {
     }
 
     fn frame(&mut self) -> Frame {
-        match self.below(7) {
+        match self.below(8) {
             0 => Frame::Hello(self.hello()),
             1 => Frame::Data(self.data()),
             2 => Frame::Ack(self.ack()),
             3 => Frame::Probe { sequence: self.number().max(1) },
             4 => Frame::Credit { class: self.class(), bytes: self.number() },
-            5 => Frame::Bye(ByeCode::ALL[self.below(ByeCode::ALL.len())]),
+            5 => Frame::Floor { class: self.class(), message: self.number().max(1) },
+            6 => Frame::Bye(ByeCode::ALL[self.below(ByeCode::ALL.len())]),
             _ => Frame::Unknown(64 + self.below(192) as u8),
         }
     }
@@ -508,7 +511,7 @@ fn random_bytes_never_panic_and_mostly_are_no_frame() {
     for _ in 0..20_000 {
         let mut bytes: Vec<u8> = (0..chance.below(80)).map(|_| chance.next() as u8).collect();
         if let Some(kind) = bytes.first_mut() {
-            *kind %= 8;
+            *kind %= 9;
         }
         refused += usize::from(decoded(&bytes).is_err());
     }
