@@ -1,3 +1,4 @@
 //! A network coordinator whose decisions are WebAssembly policies.
 
+pub mod identity;
 pub mod net;

@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod links;
+pub mod subnets;
 
 pub use api::{Busy, LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions};
 pub use links::queue::{LinkSender, SendError};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use libp2p::identity::Keypair;
 use pointsman_core::config::Allow;
 use pointsman_core::frame::{Channel, Frame, FrameError};
-use pointsman_core::id::{DialId, LinkId, PeerId, UplinkId};
+use pointsman_core::id::{DialId, LinkId, PeerId};
 use pointsman_core::input::{
     Address, DialFailure, DownReason, LinkSample, NewLink, Protocol, Source, Uplink,
 };
@@ -207,18 +207,4 @@ impl Net {
     fn order(&self, order: Order) -> Result<(), Busy> {
         self.orders.try_send(order).map_err(|_| Busy)
     }
-}
-
-/// What a connection is made of below libp2p's upgrade, as the transport knows it.
-pub struct Wire {
-    /// Which uplink it is bound to.
-    pub uplink: UplinkId,
-    /// The name of that.
-    pub uplink_name: String,
-    /// Which protocol it speaks.
-    pub protocol: Protocol,
-    /// What that protocol measures now.
-    pub sample: Box<dyn Fn() -> LinkSample + Send>,
-    /// The connection that takes datagrams, where there is one.
-    pub datagrams: Option<quinn::Connection>,
 }

@@ -104,15 +104,17 @@ impl Drop for LinkSender {
 }
 
 impl LinkQueue {
-    /// Moves up to `most` waiting frames of a channel into `out`.
-    pub(super) fn take(&self, channel: Channel, most: usize, out: &mut VecDeque<Frame>) {
+    /// Moves waiting frames of a channel behind those in `out`, until these weigh `bytes` in
+    /// all or none is left.
+    pub(super) fn take(&self, channel: Channel, bytes: usize, out: &mut Vec<Frame>) {
         let mut shared = lock(&self.shared);
         let waiting = &mut shared.frames[channel.index()];
-        if out.is_empty() && waiting.len() <= most {
-            core::mem::swap(waiting, out);
-        } else {
-            let count = most.min(waiting.len());
-            out.extend(waiting.drain(..count));
+        let mut taken = 0;
+        while taken < bytes
+            && let Some(frame) = waiting.pop_front()
+        {
+            taken += weight(&frame);
+            out.push(frame);
         }
     }
 
@@ -128,9 +130,9 @@ impl LinkQueue {
         signals
     }
 
-    /// Whether no frame waits.
-    pub(super) fn is_empty(&self) -> bool {
-        lock(&self.shared).frames.iter().all(VecDeque::is_empty)
+    /// Whether no frame waits for a channel.
+    pub(super) fn is_empty(&self, channel: Channel) -> bool {
+        lock(&self.shared).frames[channel.index()].is_empty()
     }
 }
 
@@ -156,6 +158,24 @@ impl Shared {
         }
     }
 }
+
+/// About how many bytes a frame takes encoded.
+pub(super) fn weight(frame: &Frame) -> usize {
+    match frame {
+        Frame::Data(data) => FIELDS_BYTES + data.piece.len(),
+        Frame::Ack(ack) => FIELDS_BYTES + ack.ranges.len() * RANGE_BYTES,
+        Frame::Hello(_)
+        | Frame::Probe { .. }
+        | Frame::Credit { .. }
+        | Frame::Bye(_)
+        | Frame::Unknown(_) => FIELDS_BYTES,
+    }
+}
+
+/// What the fields of a frame take besides its piece and ranges, about.
+const FIELDS_BYTES: usize = 64;
+/// What one range of an acknowledgement takes, about.
+const RANGE_BYTES: usize = 4;
 
 /// Nothing panics while it holds the lock, so a poisoned one is as good as another.
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -191,7 +211,7 @@ mod tests {
         }
         assert_eq!(sender.try_send((BULK, probe(0))), Err(SendError::Full));
         assert_eq!(sender.try_send((Channel::Control, probe(1))), Ok(()));
-        let mut out = VecDeque::new();
+        let mut out = Vec::new();
         queue.take(BULK, 1, &mut out);
         assert_eq!(out, [probe(0)]);
         assert_eq!(sender.try_send((REALTIME, probe(0))), Ok(()));
@@ -200,15 +220,15 @@ mod tests {
     #[test]
     fn frames_of_a_channel_come_out_in_order_in_whatever_portions() {
         let (sender, queue) = queue();
-        let mut out = VecDeque::new();
+        let mut out = Vec::new();
         for n in 0..10 {
             sender.try_send((BULK, probe(n))).expect("there is room");
         }
-        for most in [3, 1, 100, 100] {
-            queue.take(BULK, most, &mut out);
+        for frames in [3, 1, 100, 100] {
+            queue.take(BULK, frames * FIELDS_BYTES, &mut out);
         }
-        assert_eq!(out, (0..10).map(probe).collect::<VecDeque<_>>());
-        assert!(queue.is_empty());
+        assert_eq!(out, (0..10).map(probe).collect::<Vec<_>>());
+        assert!(queue.is_empty(BULK));
     }
 
     #[test]
