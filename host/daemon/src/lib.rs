@@ -1,1 +1,4 @@
 //! A network coordinator whose decisions are WebAssembly policies.
+
+pub mod clock;
+pub mod net;
