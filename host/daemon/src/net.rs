@@ -6,9 +6,20 @@
 //! connection reads goes straight into [`NetFacts::links`]. Nothing here decides anything
 //! about peers or packets; that is the Node's.
 
+pub mod address;
 pub mod api;
+pub mod bindings;
+pub mod cut;
+pub mod failure;
+mod handshakes;
 pub mod links;
+mod listening;
+pub mod quic;
+pub mod registry;
+mod sockets;
 pub mod subnets;
+pub mod tcp;
+pub mod transport;
 
 pub use api::{Busy, LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions};
 pub use links::queue::{LinkSender, SendError};
