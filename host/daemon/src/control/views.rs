@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 pub use event::{EventView, FollowedView, followed};
 pub use link::{LinkView, links};
-pub use message::{DeliveryView, FateView, delivery, fate};
+pub use message::{DeliveryView, FateView, LoadView, delivery, fate};
 pub use peer::{AddressView, PeerView, QueueView, peers};
-pub use status::{CutView, MailView, PolicyView, StatusView, UplinkView, status};
+pub(crate) use status::policies;
+pub use status::{CutView, ListenView, MailView, PolicyView, StatusView, UplinkView, status};
 
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::journal::Happening;
 use super::mail::Waiting;
-use super::{Ports, Shell};
+use super::Shell;
 use crate::net::ListenAddress;
 
 /// An order to the loop. A reply that nobody waits for any more is dropped.
@@ -47,12 +47,10 @@ pub(crate) struct Applied {
     pub(crate) node: NodeConfig,
     /// Who may connect.
     pub(crate) allow: Allow,
-    /// Where to listen.
-    pub(crate) ports: Ports,
     /// Another selector, unless it stays.
-    pub(crate) selector: Option<Option<Box<dyn Selector>>>,
+    pub(crate) selector: Option<Box<dyn Selector>>,
     /// Another failover policy, unless it stays.
-    pub(crate) failover: Option<Option<Box<dyn Failover>>>,
+    pub(crate) failover: Option<Box<dyn Failover>>,
     /// Static addresses that are new.
     pub(crate) added: Vec<(PeerId, Address)>,
     /// Static addresses that are gone.
@@ -136,26 +134,22 @@ impl Shell {
     }
 
     fn apply(&mut self, applied: Applied) {
-        let Applied { node, allow, ports, selector, failover, added, removed, keys } = applied;
+        let Applied { node, allow, selector, failover, added, removed, keys } = applied;
         self.node.handle(self.now, Input::Configured(node));
         if self.net.allow(allow).is_err() {
             tracing::warn!("the network task is busy: who may connect changes with the next edit");
         }
         if let Some(selector) = selector {
-            self.node.handle(self.now, Input::SelectorSwapped(selector));
+            self.node.handle(self.now, Input::SelectorSwapped(Some(selector)));
         }
         if let Some(failover) = failover {
-            self.node.handle(self.now, Input::FailoverSwapped(failover));
+            self.node.handle(self.now, Input::FailoverSwapped(Some(failover)));
         }
         for (peer, address) in removed {
             self.node.handle(self.now, Input::Unsighted { peer, address, source: Source::Config });
         }
         for (peer, address) in added {
             self.node.handle(self.now, Input::Sighted { peer, address, source: Source::Config });
-        }
-        if ports != self.ports {
-            self.ports = ports;
-            self.unheard = self.uplinks.keys().copied().collect();
         }
         self.journal.write(Happening::Reconfigured(keys));
     }

@@ -42,6 +42,33 @@ pub struct DeliveryView {
     pub base64: Option<String>,
 }
 
+/// How far a measurement is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadView {
+    /// The peer, in full.
+    pub peer: String,
+    /// Messages to send.
+    pub count: u64,
+    /// Messages sent.
+    pub sent: u64,
+    /// Messages that the peer's node has.
+    pub delivered: u64,
+    /// Messages that expired.
+    pub expired: u64,
+    /// Messages that were not taken.
+    pub refused: u64,
+    /// Payload of the delivered ones.
+    pub bytes_delivered: u64,
+    /// Since the first message.
+    pub elapsed_us: u64,
+    /// From hand-over to acknowledgement: median; `null` before the first.
+    pub took_us_p50: Option<u64>,
+    /// 99th percentile.
+    pub took_us_p99: Option<u64>,
+    /// The longest.
+    pub took_us_max: Option<u64>,
+}
+
 /// A message that arrived, for JSON.
 pub fn delivery(delivery: &Delivery) -> DeliveryView {
     let text = std::str::from_utf8(&delivery.payload).ok().map(str::to_owned);
