@@ -335,10 +335,10 @@ fn a_flood_of_zero_lengths_ends_at_the_first() {
 #[test]
 fn the_first_error_is_repeated_whatever_comes_behind_it() {
     let mut reader = FrameReader::default();
-    reader.buffer().extend_from_slice(&[0, 0, 0, 1, 7]);
-    assert_eq!(reader.next_frame(), Err(FrameError::UnknownKind(7)));
+    reader.buffer().extend_from_slice(&[0, 0, 0, 1, 8]);
+    assert_eq!(reader.next_frame(), Err(FrameError::UnknownKind(8)));
     reader.buffer().extend_from_slice(&stream(&golden_frames()));
-    assert_eq!(reader.next_frame(), Err(FrameError::UnknownKind(7)));
+    assert_eq!(reader.next_frame(), Err(FrameError::UnknownKind(8)));
 }
 
 #[test]
