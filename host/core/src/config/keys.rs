@@ -94,9 +94,11 @@ pub fn keys() -> Vec<KeyDoc> {
 }
 
 fn docs<T>(table: &str, keys: &[Key<T>]) -> Vec<KeyDoc> {
-    let doc = |key: &Key<T>| match &key.field {
-        Field::Each { keys, read: _ } => keys(),
-        field => vec![KeyDoc { name: format!("{table}{}", key.name), takes: field.takes() }],
+    let doc = |key: &Key<T>| {
+        if let Field::Each { keys, read: _ } = &key.field {
+            return keys();
+        }
+        vec![KeyDoc { name: format!("{table}{}", key.name), takes: key.field.takes() }]
     };
     keys.iter().flat_map(doc).collect()
 }

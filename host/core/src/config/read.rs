@@ -42,7 +42,8 @@ impl Reading {
         (inside, shown): (&str, &str),
         target: &mut T,
     ) {
-        for (name, value) in table {
+        // A value of no extent stands in for one that the broken text does not have.
+        for (name, value) in table.iter().filter(|(_, value)| !value.span().is_empty()) {
             let segment: &str = name.get_ref();
             let shown = joined(shown, &quoted(segment));
             let path = joined(inside, segment);
