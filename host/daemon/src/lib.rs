@@ -15,6 +15,7 @@ pub mod net;
 pub mod places;
 pub mod policies;
 mod shell;
+pub mod uplinks;
 
 pub use handle::{About, Pointsman, ReconfigureError};
 pub use shell::journal::{Followed, Follower, Happening, LinkInfo, Record};

@@ -4,8 +4,6 @@
 mod end;
 #[path = "transports/hostile.rs"]
 mod hostile;
-#[path = "transports/namespace.rs"]
-mod namespace;
 
 use std::time::Duration;
 
@@ -96,12 +94,13 @@ async fn a_cut_loses_silently_and_what_waited_goes_on_after_it() {
             let (mut left, mut right) = pair(protocol).await;
             let (mut near, mut far) = end::stream(&mut left.muxer, &mut right.muxer).await;
             let cut = left.cut();
-            if cut_inbound { cut.set_inbound(true) } else { cut.set_outbound(true) }
-            let (talks, hears) = if cut_inbound {
-                (&mut far, &mut near)
+            if cut_inbound {
+                cut.set_inbound(true)
             } else {
-                (&mut near, &mut far)
-            };
+                cut.set_outbound(true)
+            }
+            let (talks, hears) =
+                if cut_inbound { (&mut far, &mut near) } else { (&mut near, &mut far) };
             let mut byte = [0];
             let exchange = async {
                 talks.write_all(b"x").await.unwrap();
@@ -112,7 +111,11 @@ async fn a_cut_loses_silently_and_what_waited_goes_on_after_it() {
             let both = end::drive(&mut left.muxer, &mut right.muxer, exchange.as_mut());
             let lost = tokio::time::timeout(Duration::from_millis(400), both).await;
             assert!(lost.is_err(), "{protocol:?}: a cut let a byte through");
-            if cut_inbound { cut.set_inbound(false) } else { cut.set_outbound(false) }
+            if cut_inbound {
+                cut.set_inbound(false)
+            } else {
+                cut.set_outbound(false)
+            }
             end::drive(&mut left.muxer, &mut right.muxer, exchange).await;
             assert_eq!(&byte, b"x");
         }
@@ -230,8 +233,8 @@ async fn a_dial_in_the_listeners_role_takes_the_connection_that_comes() {
     let punched = waits.dial_as_listener(towards.clone());
     let dialled = dials.dial(with_uplink(&at_waits, "lo1"));
     let (punched, dialled) = end::race(&mut waits, punched, &mut dials, dialled).await;
-    assert_eq!(punched.unwrap().0, dials.peer);
-    assert_eq!(dialled.unwrap().0, waits.peer);
+    let (punched, dialled) = (punched.unwrap(), dialled.unwrap());
+    assert_eq!((punched.0, dialled.0), (dials.peer, waits.peer));
     assert!(waits.registry.claim_dialled(&towards).is_some());
 }
 

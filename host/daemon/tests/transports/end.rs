@@ -1,5 +1,7 @@
 //! One node's transport, and what a swarm would do with it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -174,8 +176,8 @@ pub(crate) async fn connect(
             }
         }
     };
-    let (dialled_output, (accepted, local, remote)) = futures::join!(dial, accept);
-    let (found, muxer) = dialled_output.unwrap();
+    let dial = async { dial.await.unwrap() };
+    let ((found, muxer), (accepted, local, remote)) = both(dial, accept).await;
     assert_eq!((found, accepted.0), (listener.peer, dialler.peer));
     let none = Multiaddr::empty();
     let end = |muxer, end: &End, dialled, local, remote| Connected {
@@ -189,6 +191,33 @@ pub(crate) async fn connect(
     };
     let left = end(muxer, dialler, dialled, none.clone(), none.clone());
     (left, end(accepted.1, listener, none, local, remote))
+}
+
+/// Finishes a dial and what accepts it. The dialler's multiplexer is driven as soon as it is
+/// there, because the last message of the handshake goes out with its first bytes.
+async fn both<T>(
+    dial: impl Future<Output = Output>,
+    accept: impl Future<Output = T>,
+) -> (Output, T) {
+    futures::pin_mut!(dial, accept);
+    let mut dialled = None;
+    let accepted = poll_fn(|cx| {
+        if dialled.is_none()
+            && let Poll::Ready(output) = dial.as_mut().poll(cx)
+        {
+            dialled = Some(output);
+        }
+        if let Some((_, muxer)) = &mut dialled {
+            assert!(muxer.poll_unpin(cx).is_pending());
+        }
+        accept.as_mut().poll(cx)
+    })
+    .await;
+    let dialled = match dialled {
+        Some(dialled) => dialled,
+        None => dial.await,
+    };
+    (dialled, accepted)
 }
 
 /// A connection between two fresh nodes; a task of its own drives each transport.
