@@ -98,6 +98,10 @@ pub const PENDING_INBOUND_PER_ADDRESS_MAX: u32 = 16;
 /// Established connections from one address (an IPv4 address, or an IPv6 /64).
 pub const ESTABLISHED_PER_ADDRESS_MAX: u32 = 64;
 
+/// Finished connections that wait until the links behaviour claims them: as many as can be
+/// in their handshake at once, both ways. The oldest makes room.
+pub const UNCLAIMED_LINKS_MAX: usize = 512;
+
 /// Substreams that a peer may open on one link. It needs four, and identify's one.
 pub const SUBSTREAMS_PER_LINK_MAX: usize = 16;
 
@@ -126,4 +130,5 @@ const _: () = {
     assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);
     assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
     assert!(LINK_QUEUE_FRAMES > INFLIGHT_PACKETS_MAX);
+    assert!(UNCLAIMED_LINKS_MAX >= PENDING_INBOUND_MAX as usize + DIALS_MAX);
 };

@@ -1,4 +1,5 @@
 //! A network coordinator whose decisions are WebAssembly policies.
 
+pub mod clock;
 pub mod identity;
 pub mod net;

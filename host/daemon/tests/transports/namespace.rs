@@ -1,0 +1,1 @@
+//! Uplinks that are real interfaces, in network namespaces of their own.
