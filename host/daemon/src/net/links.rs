@@ -18,6 +18,8 @@ use libp2p::Multiaddr;
 use pointsman_core::id::UplinkId;
 use pointsman_core::input::{LinkSample, Protocol};
 
+use super::registry::{Registered, Registry};
+
 pub mod behaviour;
 mod datagrams;
 mod dials;
@@ -65,4 +67,24 @@ pub trait Wires: Send {
     fn dialled(&self, remote: &Multiaddr) -> Option<Wire>;
     /// Of the connection that was accepted between these addresses.
     fn accepted(&self, local: &Multiaddr, remote: &Multiaddr) -> Option<Wire>;
+}
+
+/// The registry of our own transports.
+impl Wires for Registry {
+    fn dialled(&self, remote: &Multiaddr) -> Option<Wire> {
+        self.claim_dialled(remote).map(Wire::from)
+    }
+
+    fn accepted(&self, local: &Multiaddr, remote: &Multiaddr) -> Option<Wire> {
+        self.claim_accepted(local, remote).map(Wire::from)
+    }
+}
+
+impl From<Registered> for Wire {
+    fn from(registered: Registered) -> Self {
+        let Registered { uplink, uplink_id, protocol, handle } = registered;
+        let datagrams = handle.datagrams();
+        let sample = Box::new(move || handle.sample());
+        Self { uplink: uplink_id, uplink_name: uplink, protocol, sample, datagrams }
+    }
 }

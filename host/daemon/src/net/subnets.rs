@@ -48,11 +48,6 @@ pub fn ip(address: &Multiaddr) -> Option<IpAddr> {
     })
 }
 
-/// The address without the uplink that our transports put before it.
-pub fn without_zone(address: &Multiaddr) -> Multiaddr {
-    address.iter().filter(|part| !matches!(part, Protocol::Ip6zone(_))).collect()
-}
-
 /// `192.0.2.7/24`.
 fn subnet(text: &str) -> Option<(IpAddr, u8)> {
     let (ip, bits) = text.split_once('/')?;

@@ -23,6 +23,7 @@ use super::protocol::Protocols;
 use super::{Wire, Wires};
 use crate::identity;
 use crate::net::LinkFact;
+use crate::net::address::{split_uplink, without_peer};
 use crate::net::subnets::Subnets;
 
 /// What became of connections.
@@ -115,7 +116,7 @@ impl Links {
             uplink: wire.uplink,
             dial,
             datagram_bytes: datagrams.map_or(0, |bytes| bytes.try_into().unwrap_or(u32::MAX)),
-            remote: crate::net::subnets::without_zone(remote).to_string(),
+            remote: without_peer(&split_uplink(remote).1).to_string(),
         };
         let loop_ = PollSender::new(self.facts.clone());
         let protocols = self.protocols.clone();

@@ -1,11 +1,11 @@
 //! What became of a dial, in the Node's words.
 
 use std::error::Error;
-use std::io;
 
-use libp2p::TransportError;
 use libp2p::swarm::DialError;
 use pointsman_core::input::DialFailure;
+
+use crate::net::failure::dial_failure;
 
 /// Why a dial failed. Of several addresses the first that says something specific counts.
 pub(super) fn failure(error: &DialError) -> DialFailure {
@@ -14,7 +14,7 @@ pub(super) fn failure(error: &DialError) -> DialFailure {
         DialError::Denied { .. } => DialFailure::Limited,
         DialError::Transport(errors) => errors
             .iter()
-            .map(|(_, error)| transport_failure(error))
+            .map(|(_, error)| dial_failure(error))
             .find(|failure| *failure != DialFailure::Other)
             .unwrap_or(DialFailure::Other),
         DialError::NoAddresses | DialError::DialPeerConditionFalse(_) | DialError::Aborted => {
@@ -34,59 +34,6 @@ pub(super) fn text(error: &DialError) -> String {
     }
 }
 
-fn transport_failure(error: &TransportError<io::Error>) -> DialFailure {
-    match error {
-        TransportError::MultiaddrNotSupported(_) => DialFailure::Unreachable,
-        TransportError::Other(error) => io_failure(error),
-    }
-}
-
-/// The kind of the innermost error that has a telling one: libp2p wraps errors many times.
-fn io_failure(error: &io::Error) -> DialFailure {
-    let mut found = DialFailure::Other;
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            found = kind_failure(error.kind()).unwrap_or(found);
-            // An error inside an io::Error is not among its sources.
-            next = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
-            continue;
-        }
-        if let Some(error) = error.downcast_ref::<quinn::ConnectionError>() {
-            found = quic_failure(error).unwrap_or(found);
-        }
-        next = error.source();
-    }
-    found
-}
-
-fn kind_failure(kind: io::ErrorKind) -> Option<DialFailure> {
-    use io::ErrorKind as Kind;
-    match kind {
-        Kind::ConnectionRefused => Some(DialFailure::Refused),
-        Kind::TimedOut => Some(DialFailure::TimedOut),
-        Kind::NetworkUnreachable
-        | Kind::HostUnreachable
-        | Kind::NetworkDown
-        | Kind::AddrNotAvailable => Some(DialFailure::Unreachable),
-        _ => None,
-    }
-}
-
-fn quic_failure(error: &quinn::ConnectionError) -> Option<DialFailure> {
-    use quinn::ConnectionError as Quic;
-    match error {
-        Quic::TimedOut => Some(DialFailure::TimedOut),
-        Quic::CidsExhausted => Some(DialFailure::Limited),
-        Quic::VersionMismatch
-        | Quic::TransportError(_)
-        | Quic::ConnectionClosed(_)
-        | Quic::ApplicationClosed(_)
-        | Quic::Reset
-        | Quic::LocallyClosed => None,
-    }
-}
-
 fn chain_text(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -102,21 +49,30 @@ fn chain_text(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use libp2p::TransportError;
+
     use super::*;
 
+    fn failed(errors: Vec<io::Error>) -> DialError {
+        let address: libp2p::Multiaddr = "/ip4/192.0.2.1/tcp/1".parse().unwrap();
+        let at = |error| (address.clone(), TransportError::Other(error));
+        DialError::Transport(errors.into_iter().map(at).collect())
+    }
+
     #[test]
-    fn a_wrapped_error_keeps_its_kind() {
-        let cases = [
-            (io::ErrorKind::ConnectionRefused, DialFailure::Refused),
-            (io::ErrorKind::TimedOut, DialFailure::TimedOut),
-            (io::ErrorKind::NetworkUnreachable, DialFailure::Unreachable),
-            (io::ErrorKind::InvalidData, DialFailure::Other),
-        ];
-        for (kind, failure) in cases {
-            let wrapped = io::Error::other(io::Error::other(io::Error::from(kind)));
-            assert_eq!(io_failure(&wrapped), failure);
-        }
-        let quic = io::Error::other(quinn::ConnectionError::TimedOut);
-        assert_eq!(io_failure(&quic), DialFailure::TimedOut);
+    fn the_first_specific_error_of_several_addresses_counts() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = failed(vec![io::Error::other("what?"), refused]);
+        assert_eq!(failure(&error), DialFailure::Refused);
+        assert_eq!(failure(&failed(vec![io::Error::other("what?")])), DialFailure::Other);
+    }
+
+    #[test]
+    fn the_text_names_the_cause_on_one_line() {
+        let error = failed(vec![io::Error::other("the\nlast straw"), io::Error::other("again")]);
+        let text = text(&error);
+        assert!(text.contains("the last straw") && text.contains("; "), "{text}");
     }
 }

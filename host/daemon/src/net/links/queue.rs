@@ -168,6 +168,7 @@ pub(super) fn weight(frame: &Frame) -> usize {
         | Frame::Probe { .. }
         | Frame::Credit { .. }
         | Frame::Bye(_)
+        | Frame::Floor { .. }
         | Frame::Unknown(_) => FIELDS_BYTES,
     }
 }

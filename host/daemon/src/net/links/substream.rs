@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf as _, BufMut as _, BytesMut};
+use bytes::{Buf as _, BytesMut};
 use futures::io::{AsyncRead as _, AsyncWrite as _};
 use libp2p::swarm::Stream;
 use pointsman_core::frame::{self, Frame, FrameError, FrameReader};
@@ -49,12 +49,7 @@ impl Substream {
 
     /// Puts a frame, behind its length, behind what waits to be written.
     pub(super) fn put(&mut self, frame: &Frame) {
-        let start = self.out.len();
-        self.out.put_u32(0);
-        frame::encode(frame, &mut self.out);
-        let length = self.out.len() - start - LENGTH_BYTES;
-        let length = u32::try_from(length).expect("a frame is at most FRAME_BYTES_MAX long");
-        self.out[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+        frame::encode_framed(frame, &mut self.out);
     }
 
     /// Writes what the stream takes at once. `Ok(0)` where nothing waits.
@@ -123,6 +118,3 @@ impl Substream {
         self.ended
     }
 }
-
-/// A frame's length goes before it, as `u32`.
-const LENGTH_BYTES: usize = 4;
