@@ -128,10 +128,10 @@ impl Inbox {
         }
         let Some(partial) = self.partial.get_mut(&number) else { return Ok(Taken::Duplicate) };
         let taken = partial.put(length, offset, &piece)?;
-        if partial.there == length {
-            if let Some(partial) = self.partial.remove(&number) {
-                self.complete(number, partial.ordered, partial.bytes.freeze());
-            }
+        if partial.there == length
+            && let Some(partial) = self.partial.remove(&number)
+        {
+            self.complete(number, partial.ordered, partial.bytes.freeze());
         }
         Ok(taken)
     }

@@ -58,6 +58,7 @@ impl Node {
             return;
         }
         link.arrive(self.now, sequence, length);
+        *self.used_bytes.entry(link.new.uplink).or_default() += length as u64;
         let inbox = &mut peer.lanes[class as usize].inbox;
         let held = inbox.held();
         let taken = inbox.take(data);
