@@ -99,6 +99,8 @@ pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 pub const MODULE_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
+/// Errors of a config that are told one by one.
+pub const CONFIG_ERRORS_MAX: usize = 100;
 
 const _: () = {
     assert!(FRAME_BYTES_MAX > PIECE_BYTES_MAX);
