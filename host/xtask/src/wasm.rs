@@ -17,6 +17,9 @@ use crate::step::{self, Failure, say};
 /// The one target of policies: no operating system, so a module can do nothing but compute.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
+/// The profile that makes small modules; see the root manifest.
+pub const PROFILE: &str = "policy";
+
 /// How long rustup may try: a machine that does not reach its server finds out by then.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(60);
 /// How long apt may take to read its lists and install: some 150 MB on a slow line.
@@ -42,21 +45,30 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
-    /// `cargo build` for the target, at the root of the repository; what to build and with
-    /// which profile is still to be said.
+    /// `cargo build` for the target with [`PROFILE`], at the root of the repository; what to
+    /// build is still to be said.
     pub fn cargo_build(self) -> Command {
         let mut command = match self {
             Self::OnPath => Command::new("cargo"),
             Self::Debian => Command::new(DEBIAN_CARGO),
         };
-        command.current_dir(place::root()).args(["build", "--target", TARGET]);
+        command.current_dir(place::root()).args([
+            "build",
+            "--target",
+            TARGET,
+            "--profile",
+            PROFILE,
+        ]);
         clean(&mut command);
         if self == Self::Debian {
             // Set by rustup's cargo for its own compiler; Debian's would load from there.
             command.env_remove("LD_LIBRARY_PATH");
             command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld");
-            command.arg("-Zbuild-std=std,panic_abort");
+            command.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+            // A module's host sees that it trapped, not what it printed: so no words for it.
+            let flags = "-Zunstable-options -Cpanic=immediate-abort";
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         }
         command.env("CARGO_TARGET_DIR", place::wasm_target());
         command
@@ -71,6 +83,7 @@ fn clean(command: &mut Command) {
         "CARGO_ENCODED_RUSTFLAGS",
         "CARGO_MANIFEST_DIR",
         "CARGO_MANIFEST_PATH",
+        "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
         "RUSTC",
         "RUSTC_WORKSPACE_WRAPPER",
         "RUSTC_WRAPPER",

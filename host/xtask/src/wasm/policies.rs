@@ -5,12 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{TARGET, Toolchain};
+use super::{PROFILE, TARGET, Toolchain};
 use crate::place;
 use crate::step::{self, Failure, say};
-
-/// The profile that makes small modules; see the root manifest.
-const PROFILE: &str = "release";
 
 /// A crate in `policies/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +51,7 @@ fn package_name(manifest: &str) -> Option<String> {
 pub fn build(toolchain: &Toolchain) -> Result<(), Failure> {
     let policies = all().map_err(|error| Failure::new(format!("policies/: {error}")))?;
     let mut command = toolchain.cargo_build();
-    command.args(["--profile", PROFILE, "--lib"]);
+    command.arg("--lib");
     for policy in &policies {
         command.args(["-p", &policy.package]);
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wasmparser::{Parser, Payload, TypeRef};
+use wasmparser::{Parser, Payload};
 use xtask::{place, wasm};
 
 use crate::arrows::manifests;
@@ -101,7 +101,8 @@ fn has_word(line: &str, word: &str) -> bool {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
         let inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-        !inside(before) && !(inside(after) && word.ends_with(char::is_alphanumeric))
+        let longer = inside(after) && word.ends_with(char::is_alphanumeric);
+        !(inside(before) || longer)
     })
 }
 
@@ -117,11 +118,15 @@ fn crate_with_a_node() -> PathBuf {
     let folder = place::wasm_target().join("node-alone");
     fs::create_dir_all(&folder).expect("the build folder can be written");
     let core = place::root().join("host").join("core");
+    // The same profile as the policies', so that the standard library is built once.
+    let root = file("Cargo.toml").text;
+    let profile = root.split("\n\n").find(|part| part.contains("[profile.policy]"));
+    let profile = profile.expect("the profile of policies");
     let manifest = format!(
         "[package]\nname = \"node-alone\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
          [lib]\npath = \"lib.rs\"\ncrate-type = [\"cdylib\"]\n\n\
          [dependencies]\npointsman-core = {{ path = {:?} }}\n\n\
-         [profile.release]\nlto = false\n\n[workspace]\n",
+         {profile}\n[workspace]\n",
         core.display().to_string()
     );
     fs::write(folder.join("Cargo.toml"), manifest).expect("written");
@@ -136,16 +141,14 @@ fn imports(module: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut functions = 0;
     for payload in Parser::new(0).parse_all(&bytes) {
-        match payload.expect("the compiler makes valid modules") {
-            Payload::ImportSection(reader) => {
-                for import in reader.into_imports() {
-                    let import = import.expect("a valid import");
-                    let kind = if matches!(import.ty, TypeRef::Func(_)) { "function " } else { "" };
-                    found.push(format!("{kind}{}.{}", import.module, import.name));
-                }
+        let payload = payload.expect("the compiler makes valid modules");
+        if let Payload::CodeSectionStart { count, .. } = payload {
+            functions = count;
+        } else if let Payload::ImportSection(reader) = payload {
+            for import in reader.into_imports() {
+                let import = import.expect("a valid import");
+                found.push(format!("{}.{}", import.module, import.name));
             }
-            Payload::CodeSectionStart { count, .. } => functions = count,
-            _ => {}
         }
     }
     assert!(functions > 10, "a Node of {functions} functions was not linked at all");
@@ -158,9 +161,9 @@ fn a_node_linked_for_a_machine_without_an_operating_system_asks_it_for_nothing()
         wasm::installed().expect("no toolchain for WebAssembly: `./x policies` prepares one");
     let folder = crate_with_a_node();
     let mut command = toolchain.cargo_build();
-    command.args(["--release", "--manifest-path"]).arg(folder.join("Cargo.toml"));
+    command.arg("--manifest-path").arg(folder.join("Cargo.toml"));
     let output = command.output().expect("cargo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let built = place::wasm_target().join(wasm::TARGET).join("release");
+    let built = place::wasm_target().join(wasm::TARGET).join(wasm::PROFILE);
     none(&imports(&built.join("node_alone.wasm")), "the core asks its host for these");
 }
