@@ -210,7 +210,9 @@ pub enum Input {
         peer: PeerId,
         /// Of which class.
         class: Class,
-        /// How many bytes of payload.
+        /// How many messages.
+        messages: u32,
+        /// How many bytes of payload they had.
         bytes: u64,
     },
     /// Battery and mains.

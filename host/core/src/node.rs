@@ -118,7 +118,9 @@ impl Node {
             Input::Malformed { link, error } => self.malformed(link, error),
             Input::Measured { link, sample } => self.measured(link, sample),
             Input::Send(send) => self.send(send),
-            Input::Consumed { peer, class, bytes } => self.consumed(&peer, class, bytes),
+            Input::Consumed { peer, class, messages, bytes } => {
+                self.consumed(&peer, class, messages, bytes);
+            }
             Input::Power { battery_permille, charging, saver } => {
                 self.power = Power { battery_permille, charging, saver };
             }
