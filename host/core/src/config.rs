@@ -124,8 +124,8 @@ pub struct NodeConfig {
     /// `delivery.ttl_ms` by class, in microseconds; `None`: never expires.
     pub ttl_us: [Option<u64>; 3],
     /// `delivery.duplicates_permille`: bytes that hedging and duplication may add, in
-    /// thousandths of what was sent. Beside that share the Node grants each peer 256 KiB for a
-    /// start, so that one with little traffic can be hedged too.
+    /// thousandths of what was sent. Beside that share the Node grants each peer 256 KiB,
+    /// which grow back within a minute.
     pub duplicates_permille: u16,
 }
 
