@@ -4,6 +4,9 @@
 mod end;
 #[path = "transports/hostile.rs"]
 mod hostile;
+#[path = "transports/interfaces.rs"]
+mod interfaces;
+mod namespace;
 
 use std::time::Duration;
 
@@ -18,6 +21,7 @@ use pointsman_core::input::{DialFailure, Protocol};
 use end::{End, PROTOCOLS, bound_to, pair};
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a figure for whoever runs it with --nocapture")]
 async fn streams_go_both_ways_and_50_mb_arrive_intact() {
     for protocol in PROTOCOLS {
         let (mut left, mut right) = pair(protocol).await;
@@ -240,15 +244,14 @@ async fn a_dial_in_the_listeners_role_takes_the_connection_that_comes() {
 
 #[tokio::test]
 async fn names_are_looked_up() {
-    for (protocol, suffix) in [(Protocol::Tcp, ""), (Protocol::Quic, "/quic-v1")] {
+    for protocol in PROTOCOLS {
         let mut listener = End::new();
-        let address = listener.listen(protocol).await;
-        let port = address.iter().find_map(|part| match part {
-            Part::Tcp(port) => Some(format!("tcp/{port}")),
-            Part::Udp(port) => Some(format!("udp/{port}")),
-            _ => None,
-        });
-        let named = format!("/dns4/localhost/{}{suffix}", port.unwrap()).parse().unwrap();
+        let port = end::port(&listener.listen(protocol).await);
+        let named = match protocol {
+            Protocol::Quic => format!("/dns4/localhost/udp/{port}/quic-v1"),
+            Protocol::Tcp => format!("/dns4/localhost/tcp/{port}"),
+        };
+        let named = named.parse().unwrap();
         let mut dialler = End::new();
         end::connect(&mut dialler, &mut listener, &named).await;
     }
