@@ -256,3 +256,28 @@ async fn names_are_looked_up() {
         end::connect(&mut dialler, &mut listener, &named).await;
     }
 }
+
+#[tokio::test]
+async fn ipv6_is_as_good() {
+    let six = || End::with(bound_to("lo1", 1, &["::1"]));
+    for protocol in ["udp/0/quic-v1", "tcp/0"] {
+        let mut listener = six();
+        let any = format!("/ip6zone/lo1/ip6/::/{protocol}").parse().unwrap();
+        listener.try_listen(any).unwrap();
+        let address = listener.new_address().await;
+        assert!(address.to_string().starts_with("/ip6/::1/"), "{address}");
+        let (mut left, mut right) = end::connect(&mut six(), &mut listener, &address).await;
+        end::transfer(&mut left.muxer, &mut right.muxer, 1 << 16).await;
+    }
+}
+
+#[tokio::test]
+async fn a_listener_whose_socket_cannot_move_ends_and_says_why() {
+    for protocol in PROTOCOLS {
+        let mut end = End::new();
+        let first = end.listen(protocol).await;
+        end.bindings.set(bound_to("lo1", 1, &["192.0.2.77"]));
+        assert_eq!(end.expired().await, first);
+        end.listener_broke().await;
+    }
+}

@@ -136,6 +136,13 @@ impl End {
         }
     }
 
+    pub(crate) async fn listener_broke(&mut self) {
+        match self.next().await {
+            TransportEvent::ListenerClosed { reason, .. } => assert!(reason.is_err()),
+            other => panic!("{other:?} instead of the end of a listener"),
+        }
+    }
+
     pub(crate) fn dial(
         &mut self,
         address: Multiaddr,

@@ -110,7 +110,7 @@ async fn a_connection_leaves_by_its_uplink_whatever_the_routes_say() {
     let far = lay_cables();
     let namespace = far.namespace();
     let (told, mut tells) = mpsc::channel(8);
-    let answering = std::thread::spawn(move || {
+    std::thread::spawn(move || {
         let network = Some(LinkNameSpaceType::Network);
         move_into_link_name_space(namespace.as_fd(), network).unwrap();
         tokio::runtime::Runtime::new().unwrap().block_on(answer(told));
@@ -133,7 +133,4 @@ async fn a_connection_leaves_by_its_uplink_whatever_the_routes_say() {
             }
         }
     }
-    drop(tells);
-    drop(far);
-    drop(answering);
 }
