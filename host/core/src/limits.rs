@@ -82,6 +82,10 @@ pub const PENDING_INBOUND_PER_ADDRESS_MAX: u32 = 16;
 /// Established connections from one address (an IPv4 address, or an IPv6 /64).
 pub const ESTABLISHED_PER_ADDRESS_MAX: u32 = 64;
 
+/// Finished connections that wait until the links behaviour claims them: as many as can be
+/// in their handshake at once, both ways. The oldest makes room.
+pub const UNCLAIMED_LINKS_MAX: usize = 512;
+
 /// Substreams that a peer may open on one link. It needs four, and identify's one.
 pub const SUBSTREAMS_PER_LINK_MAX: usize = 16;
 
@@ -102,6 +106,13 @@ pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.
 pub const CONFIG_ERRORS_MAX: usize = 100;
 
+// Bounded by libraries:
+// - yamux 0.14 lets a peer send 256 KiB on a stream before we read it. What it grows that to
+//   is at most 1 GiB for a connection in all, and only as fast as we do read.
+// - quinn 0.11 lets a peer send as much as the windows in the daemon's `net/quic/config`.
+// - netlink-proto 0.14 queues notifications of the kernel without bound; a task that does
+//   nothing else drains them.
+
 const _: () = {
     assert!(FRAME_BYTES_MAX > PIECE_BYTES_MAX);
     assert!(QUEUE_BYTES_MAX >= 2 * MESSAGE_BYTES_MAX as u64);
@@ -112,4 +123,5 @@ const _: () = {
     assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);
     assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
     assert!(LINK_QUEUE_FRAMES > INFLIGHT_PACKETS_MAX);
+    assert!(UNCLAIMED_LINKS_MAX >= PENDING_INBOUND_MAX as usize + DIALS_MAX);
 };

@@ -1,1 +1,5 @@
 //! A network coordinator whose decisions are WebAssembly policies.
+
+pub mod clock;
+pub mod net;
+pub mod uplinks;
