@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use wasmparser::{Parser, Payload};
 use xtask::{place, wasm};
@@ -136,23 +136,31 @@ fn crate_with_a_node() -> PathBuf {
     folder
 }
 
-fn imports(module: &Path) -> Vec<String> {
-    let bytes = fs::read(module).unwrap_or_else(|error| panic!("{}: {error}", module.display()));
-    let mut found = Vec::new();
-    let mut functions = 0;
-    for payload in Parser::new(0).parse_all(&bytes) {
+/// What a module imports and what it exports, by name.
+fn interface(module: &[u8]) -> (Vec<String>, Vec<String>) {
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    for payload in Parser::new(0).parse_all(module) {
         let payload = payload.expect("the compiler makes valid modules");
-        if let Payload::CodeSectionStart { count, .. } = payload {
-            functions = count;
-        } else if let Payload::ImportSection(reader) = payload {
+        if let Payload::ImportSection(reader) = payload {
             for import in reader.into_imports() {
                 let import = import.expect("a valid import");
-                found.push(format!("{}.{}", import.module, import.name));
+                imports.push(format!("{}.{}", import.module, import.name));
             }
+        } else if let Payload::ExportSection(reader) = payload {
+            exports.extend(reader.into_iter().flatten().map(|export| export.name.to_owned()));
         }
     }
-    assert!(functions > 10, "a Node of {functions} functions was not linked at all");
-    found
+    (imports, exports)
+}
+
+#[test]
+fn an_import_is_found_where_there_is_one() {
+    // One type `() -> ()`, and one imported function `env.now` of it.
+    let header = b"\0asm\x01\0\0\0";
+    let types = b"\x01\x04\x01\x60\0\0";
+    let import = b"\x02\x0b\x01\x03env\x03now\0\0";
+    let module = [&header[..], types, import].concat();
+    assert_eq!(interface(&module).0, ["env.now"]);
 }
 
 #[test]
@@ -165,5 +173,11 @@ fn a_node_linked_for_a_machine_without_an_operating_system_asks_it_for_nothing()
     let output = command.output().expect("cargo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let built = place::wasm_target().join(wasm::TARGET).join(wasm::PROFILE);
-    none(&imports(&built.join("node_alone.wasm")), "the core asks its host for these");
+    let module = fs::read(built.join("node_alone.wasm")).expect("it was just built");
+    let (imports, exports) = interface(&module);
+    assert!(
+        exports.iter().any(|name| name == "run"),
+        "not the library that was meant: {exports:?}"
+    );
+    none(&imports, "the core asks its host for these");
 }
