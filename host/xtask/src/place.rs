@@ -16,10 +16,10 @@ pub fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-/// The build folder for WebAssembly: beside the others, so that the two don't wait for each
-/// other's lock.
+/// The build folder for WebAssembly. Always in the repository: cargo names a module after its
+/// crate alone, so two checkouts that share a folder would be handed each other's.
 pub fn wasm_target() -> PathBuf {
-    target().join("wasm")
+    root().join("target").join("wasm")
 }
 
 /// Where the built policies go, whatever the build folder is: the daemon embeds them from

@@ -115,10 +115,10 @@ fn a_forbidden_word_is_found_and_a_longer_one_is_not() {
 
 /// A library that makes a Node and runs it, as a crate of its own beside the build results.
 fn crate_with_a_node() -> PathBuf {
-    let folder = place::wasm_target().join("node-alone");
+    let folder = place::root().join("target").join("node-alone");
     fs::create_dir_all(&folder).expect("the build folder can be written");
     let core = place::root().join("host").join("core");
-    // The same profile as the policies', so that the standard library is built once.
+    // The policies' profile, because that is the one that the toolchain asks for.
     let root = file("Cargo.toml").text;
     let profile = root.split("\n\n").find(|part| part.contains("[profile.policy]"));
     let profile = profile.expect("the profile of policies");
@@ -170,9 +170,13 @@ fn a_node_linked_for_a_machine_without_an_operating_system_asks_it_for_nothing()
     let folder = crate_with_a_node();
     let mut command = toolchain.cargo_build();
     command.arg("--manifest-path").arg(folder.join("Cargo.toml"));
+    // Not the folder of the policies: linked into a Node they are built in another way, and
+    // cargo would put both results under one name.
+    let target = folder.join("target");
+    command.env("CARGO_TARGET_DIR", &target);
     let output = command.output().expect("cargo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let built = place::wasm_target().join(wasm::TARGET).join(wasm::PROFILE);
+    let built = target.join(wasm::TARGET).join(wasm::PROFILE);
     let module = fs::read(built.join("node_alone.wasm")).expect("it was just built");
     let (imports, exports) = interface(&module);
     assert!(
