@@ -1,7 +1,6 @@
 //! The command line: which commands there are, and what they say of themselves.
 
-#![expect(clippy::print_stdout, reason = "help goes to standard output")]
-
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::commands;
@@ -93,14 +92,14 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
         return Err(Failure::usage(overview()));
     };
     if is_help(name) || name == "help" {
-        println!("{}", rest.first().and_then(|name| find(name)).map_or_else(overview, help));
+        tell(&rest.first().and_then(|name| find(name)).map_or_else(overview, help));
         return Ok(());
     }
     let command = find(name)
         .ok_or_else(|| Failure::usage(format!("no command `{name}`\n\n{}", overview())))?;
     match rest.first() {
         Some(first) if is_help(first) && command.name != "demo" => {
-            println!("{}", help(command));
+            tell(&help(command));
             Ok(())
         }
         Some(first) if !command.takes_arguments => {
@@ -108,6 +107,11 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
         }
         _ => (command.run)(rest),
     }
+}
+
+/// Help goes to standard output, and who reads it may stop early.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 fn is_help(word: &str) -> bool {
