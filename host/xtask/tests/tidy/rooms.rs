@@ -18,12 +18,14 @@ fn named_paths() -> BTreeSet<String> {
     quoted.filter(path).map(str::to_owned).collect()
 }
 
-/// The crates, the folders of their modules, and the folders of the root with files in them.
+/// The crates, the folders of their modules (what lies deeper belongs to its module), and the
+/// folders of the root with files in them.
 fn rooms() -> BTreeSet<String> {
     let mut rooms = BTreeSet::new();
     for file in files() {
         let folder = file.folder();
-        let below_source = folder.split_once("/src/").is_some();
+        let below_source =
+            folder.split_once("/src/").is_some_and(|(_, module)| !module.contains('/'));
         let top = !folder.is_empty() && !folder.contains('/');
         if file.is("/Cargo.toml") || below_source || top {
             rooms.insert(format!("{folder}/"));
