@@ -1,6 +1,10 @@
 //! Links between nodes that really run: the whole network task on both sides, over QUIC and
 //! TCP on loopback, and over memory.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
+#![expect(clippy::print_stderr, reason = "rates, and what could not be tested, are for people")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "anything but what is expected fails a test")]
+
 #[path = "links/flow.rs"]
 mod flow;
 #[path = "links/hostile.rs"]

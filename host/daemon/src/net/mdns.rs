@@ -94,6 +94,10 @@ impl Mdns {
     }
 
     /// What becomes known, or is known no more. `None` when mDNS has ended.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "mdns-sd's events are an open set, and only two concern us"
+    )]
     pub async fn next(&mut self) -> Option<Vec<NetFact>> {
         loop {
             let facts = match self.events.recv().await? {

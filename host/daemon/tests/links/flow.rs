@@ -48,7 +48,6 @@ async fn rate(medium: Medium) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stderr, reason = "the rate is what people run this for")]
 async fn two_hundred_thousand_frames_arrive_in_order_with_a_window() {
     for medium in Medium::ALL {
         let rate = rate(medium).await;
