@@ -11,7 +11,8 @@
 //! peer's identity in base58, and `a0`, `a1`, …, its addresses.
 //!
 //! What is heard is a rumour: only IP addresses that we could dial are taken, a bounded number
-//! of each instance, of a bounded number of instances. mDNS never stops the node: where there
+//! of each instance, of a bounded number of instances. What mdns-sd itself caches is bounded by
+//! the records' time to live only. mDNS never stops the node: where there
 //! is no multicast it says so once and is not heard of again.
 
 use std::collections::{BTreeMap, HashMap};
