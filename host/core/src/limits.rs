@@ -120,6 +120,13 @@ pub const MODULE_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 
+// Bounded by libraries:
+// - yamux 0.14 lets a peer send 256 KiB on a stream before we read it. What it grows that to
+//   is at most 1 GiB for a connection in all, and only as fast as we do read.
+// - quinn 0.11 lets a peer send as much as the windows in the daemon's `net/quic/config`.
+// - netlink-proto 0.14 queues notifications of the kernel without bound; a task that does
+//   nothing else drains them.
+
 const _: () = {
     assert!(FRAME_BYTES_MAX > PIECE_BYTES_MAX);
     assert!(QUEUE_BYTES_MAX >= 2 * MESSAGE_BYTES_MAX as u64);

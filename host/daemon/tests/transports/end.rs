@@ -1,5 +1,8 @@
 //! One node's transport, and what a swarm would do with it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "whatever else comes is a failure")]
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,6 +18,7 @@ use libp2p::core::transport::{
     Boxed, DialOpts, ListenerId, PortUse, Transport, TransportError, TransportEvent,
 };
 use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol as Part;
 use libp2p::{Multiaddr, PeerId};
 use pointsman::net::address::with_uplink;
 use pointsman::net::bindings::{Binding, Bindings, Cut};
@@ -132,6 +136,13 @@ impl End {
         }
     }
 
+    pub(crate) async fn listener_broke(&mut self) {
+        match self.next().await {
+            TransportEvent::ListenerClosed { reason, .. } => assert!(reason.is_err()),
+            other => panic!("{other:?} instead of the end of a listener"),
+        }
+    }
+
     pub(crate) fn dial(
         &mut self,
         address: Multiaddr,
@@ -174,8 +185,8 @@ pub(crate) async fn connect(
             }
         }
     };
-    let (dialled_output, (accepted, local, remote)) = futures::join!(dial, accept);
-    let (found, muxer) = dialled_output.unwrap();
+    let dial = async { dial.await.unwrap() };
+    let ((found, muxer), (accepted, local, remote)) = both(dial, accept).await;
     assert_eq!((found, accepted.0), (listener.peer, dialler.peer));
     let none = Multiaddr::empty();
     let end = |muxer, end: &End, dialled, local, remote| Connected {
@@ -189,6 +200,33 @@ pub(crate) async fn connect(
     };
     let left = end(muxer, dialler, dialled, none.clone(), none.clone());
     (left, end(accepted.1, listener, none, local, remote))
+}
+
+/// Finishes a dial and what accepts it. The dialler's multiplexer is driven as soon as it is
+/// there, because the last message of the handshake goes out with its first bytes.
+async fn both<T>(
+    dial: impl Future<Output = Output>,
+    accept: impl Future<Output = T>,
+) -> (Output, T) {
+    futures::pin_mut!(dial, accept);
+    let mut dialled = None;
+    let accepted = poll_fn(|cx| {
+        if dialled.is_none()
+            && let Poll::Ready(output) = dial.as_mut().poll(cx)
+        {
+            dialled = Some(output);
+        }
+        if let Some((_, muxer)) = &mut dialled {
+            assert!(muxer.poll_unpin(cx).is_pending());
+        }
+        accept.as_mut().poll(cx)
+    })
+    .await;
+    let dialled = match dialled {
+        Some(dialled) => dialled,
+        None => dial.await,
+    };
+    (dialled, accepted)
 }
 
 /// A connection between two fresh nodes; a task of its own drives each transport.
@@ -222,7 +260,7 @@ pub(crate) async fn fail(
         }
     };
     tokio::select! {
-        output = dial => output.err().expect("the dial must fail"),
+        output = dial => output.map(|(peer, _)| peer).expect_err("the dial must fail"),
         () = accept => unreachable!("accepting never ends"),
     }
 }
@@ -350,4 +388,13 @@ pub(crate) async fn closed(muxer: &mut StreamMuxerBox) {
 pub(crate) fn closed_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
+}
+
+/// The port of an address.
+pub(crate) fn port(address: &Multiaddr) -> u16 {
+    let port = address.iter().find_map(|part| match part {
+        Part::Tcp(port) | Part::Udp(port) => Some(port),
+        _ => None,
+    });
+    port.unwrap()
 }

@@ -1,1 +1,0 @@
-//! Uplinks that are real interfaces, in network namespaces of their own.
