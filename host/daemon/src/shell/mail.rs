@@ -32,6 +32,15 @@ impl Filter {
     }
 }
 
+/// What an application took of one peer and class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Consumed {
+    /// Messages.
+    pub(crate) messages: u32,
+    /// Bytes of their payload.
+    pub(crate) bytes: u64,
+}
+
 /// How many messages wait, and for whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
@@ -54,7 +63,7 @@ pub(crate) struct Mail {
 struct State {
     boxes: Vec<LetterBox>,
     unclaimed: VecDeque<Delivery>,
-    consumed: BTreeMap<(PeerId, Class), u64>,
+    consumed: BTreeMap<(PeerId, Class), Consumed>,
     next: u64,
     closed: bool,
 }
@@ -92,8 +101,8 @@ impl Mail {
         }
     }
 
-    /// What was taken since the last call, by peer and class, in bytes of payload.
-    pub(crate) fn consumed(&self) -> BTreeMap<(PeerId, Class), u64> {
+    /// What was taken since the last call, by peer and class.
+    pub(crate) fn consumed(&self) -> BTreeMap<(PeerId, Class), Consumed> {
         std::mem::take(&mut self.lock().consumed)
     }
 
@@ -147,8 +156,9 @@ impl State {
         let letters = &mut self.boxes[at].letters;
         let count = letters.len().min(most);
         for delivery in letters.drain(..count) {
-            let bytes = delivery.payload.len() as u64;
-            *self.consumed.entry((delivery.peer, delivery.class)).or_default() += bytes;
+            let consumed = self.consumed.entry((delivery.peer, delivery.class)).or_default();
+            consumed.messages += 1;
+            consumed.bytes += delivery.payload.len() as u64;
             into.push(delivery);
         }
         count
@@ -233,7 +243,8 @@ mod tests {
         assert!(mail.consumed().is_empty());
         all.recv().await.expect("two wait");
         mail.taken().await;
-        assert_eq!(mail.consumed(), BTreeMap::from([((PeerId([1; 32]), Class::Bulk), 5)]));
+        let taken = Consumed { messages: 1, bytes: 5 };
+        assert_eq!(mail.consumed(), BTreeMap::from([((PeerId([1; 32]), Class::Bulk), taken)]));
         assert!(mail.consumed().is_empty());
     }
 
