@@ -1,10 +1,8 @@
 //! The shipped policies as modules: each answers its table of cases as the native one does.
 
-mod guests;
-
 use std::path::{Path, PathBuf};
 
-use guests::{BUDGET, engine};
+use crate::guests::{BUDGET, engine};
 use pointsman_core::policy::{
     Failover as _, FailoverQuestion, Role, Selector as _, SelectorQuestion, builtin,
 };

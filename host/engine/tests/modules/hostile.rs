@@ -1,11 +1,9 @@
 //! Guests that misbehave while they are asked: each costs a strike, the builtin answers the
 //! same question, and the module comes back.
 
-mod guests;
-
 use std::time::{Duration, Instant};
 
-use guests::{BUDGET, FAILOVER, Guest, SELECTOR, engine, failover_question, question};
+use crate::guests::{BUDGET, FAILOVER, Guest, SELECTOR, engine, failover_question, question};
 use pointsman_core::policy::slot::{FailoverSlot, SelectorSlot};
 use pointsman_core::policy::{Selector as _, Strike};
 use pointsman_engine::{Budget, InspectError, Limits, LoadError, Step, WasmSelector};
