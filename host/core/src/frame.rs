@@ -1,20 +1,47 @@
 //! What travels on a link: typed frames and their bytes.
 //!
 //! A link has a [`Channel`] for control and one for each class. On a channel frames follow
-//! each other, each behind its length (`u32`, big-endian); a QUIC datagram is one frame
-//! without a length. A frame is its kind (one byte) and its fields; integers are LEB128
-//! varints of at most 10 bytes unless stated otherwise.
+//! each other, each behind its length (`u32`, big-endian, 1 to
+//! [`crate::limits::FRAME_BYTES_MAX`]); a QUIC datagram is one frame without a length. A frame
+//! is its kind (one byte) and its fields, in this order:
+//!
+//! | kind | frame | fields |
+//! | --- | --- | --- |
+//! | 1 | hello | `version_min`, `version_max`, `features`, `network` (text), `session`, `link`, `dial`, `uplink` (text), `uplink_flags`; what a later version appends is skipped |
+//! | 2 | data | `sequence`, flags (byte), `message`, `message - floor`, `position`, `length`, `offset`, then the piece up to the frame's end |
+//! | 3 | ack | `link`, `delay_us`, number of ranges, newest `end`, its `end - start`; then for each older range: the gap, `end - start` |
+//! | 4 | probe | `sequence` |
+//! | 5 | credit | class (byte), `bytes` |
+//! | 6 | bye | code (byte) |
+//! | 7 | floor | class (byte), `message` |
+//! | 64 to 255 | unknown | anything; skipped |
+//!
+//! - Integers are LEB128 varints of at most 10 bytes, in their shortest form only: the last
+//!   byte is 0 only where it is the first.
+//! - A text is its length in bytes and UTF-8, at most
+//!   [`crate::limits::FRAME_TEXT_BYTES_MAX`] bytes.
+//! - A data frame's flags are the class (bits 0 and 1) and `ordered` (bit 2); the others are 0.
+//! - The gap between two ranges of an ack is the number of packets missing between them less
+//!   one, since one is always missing: `newer start - older end - 2`, as in QUIC (RFC 9000,
+//!   19.3.1).
+//! - Numbers of packets and messages begin at 1; `floor` is at most `message`; a piece is not
+//!   empty and lies within its message.
+//! - Hello alone may be longer than its fields, because it is read before the two sides have
+//!   agreed on a version. Any other frame that goes on behind its last field is an error.
 //!
 //! Decoding is total: any bytes give a frame or a [`FrameError`], never a panic, and never
-//! an allocation beyond the bytes that are there.
+//! an allocation beyond the bytes that are there. The piece of a decoded data frame is a slice
+//! of the buffer that it was read into and keeps that whole buffer alive: whoever stores small
+//! pieces for long copies them.
 
 mod codec;
 mod reader;
+mod varint;
 
 use bytes::Bytes;
 use pointsman_sdk::selector::Class;
 
-pub use codec::{decode, encode};
+pub use codec::{DATA_HEADER_BYTES_MAX, decode, encode, encode_framed, encoded_len};
 pub use reader::FrameReader;
 
 /// The version of the protocol that this build speaks.
@@ -85,6 +112,8 @@ pub struct Data {
     pub message: u64,
     /// All messages below this number are done with: delivered, or given up.
     pub floor: u64,
+    /// Bytes of the messages of this class and session before this one.
+    pub position: u64,
     /// Whole length of the message in bytes.
     pub length: u32,
     /// Where in the message the piece begins, in bytes.
@@ -125,6 +154,19 @@ pub enum ByeCode {
     Network = 6,
 }
 
+impl ByeCode {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Done,
+        Self::Duplicate,
+        Self::NotAllowed,
+        Self::Limited,
+        Self::Violation,
+        Self::Version,
+        Self::Network,
+    ];
+}
+
 /// A frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
@@ -149,6 +191,13 @@ pub enum Frame {
     },
     /// Kind 6, control channel: the sender closes the link and reads no more.
     Bye(ByeCode),
+    /// Kind 7, control channel: all messages of a class below this number are done with.
+    Floor {
+        /// Of which class.
+        class: Class,
+        /// The number.
+        message: u64,
+    },
     /// A kind of 64 or above that this version does not know: skipped.
     Unknown(u8),
 }

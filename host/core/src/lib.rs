@@ -6,12 +6,15 @@
 //! reading at [`node::Node`].
 
 pub mod config;
+mod delivery;
 pub mod frame;
 pub mod id;
 pub mod input;
 pub mod limits;
+mod links;
 pub mod node;
 pub mod output;
+mod peers;
 pub mod policy;
 pub mod snapshot;
 

@@ -56,6 +56,9 @@ pub const WINDOW_MESSAGES_MAX: u64 = QUEUE_MESSAGES_MAX as u64;
 /// of the largest size must fit, or it could never arrive.
 pub const CREDIT_BYTES: u64 = 32 << 20;
 
+/// Bytes that are held of all peers' incomplete, waiting and unconsumed messages together.
+pub const INBOXES_BYTES_MAX: u64 = 512 << 20;
+
 /// Credit that every peer has before the first grant.
 pub const CREDIT_INITIAL_BYTES: u64 = 1 << 20;
 
@@ -101,6 +104,7 @@ const _: () = {
     assert!(FRAME_BYTES_MAX > PIECE_BYTES_MAX);
     assert!(QUEUE_BYTES_MAX >= 2 * MESSAGE_BYTES_MAX as u64);
     assert!(QUEUES_BYTES_MAX >= QUEUE_BYTES_MAX);
+    assert!(INBOXES_BYTES_MAX > 3 * CREDIT_BYTES);
     assert!(CREDIT_BYTES >= MESSAGE_BYTES_MAX as u64);
     assert!(WINDOW_MESSAGES_MAX >= QUEUE_MESSAGES_MAX as u64);
     assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);

@@ -5,43 +5,193 @@
 //! none; come back at [`Node::deadline`] at the latest, with [`Input::Tick`]. Orders are
 //! made while they are taken: packets are spread over paths when [`Node::poll`] is called,
 //! so that facts that arrived together are decided upon together.
+//!
+//! The files below it follow a link's life: `dialling` makes it, `greeting` admits it,
+//! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
+//! `failing` notices that it falters and asks the failover policy.
+
+mod dialling;
+mod failing;
+mod greeting;
+mod receiving;
+mod report;
+mod sending;
+mod timers;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::config::NodeConfig;
-use crate::id::{PeerId, Time};
-use crate::input::Input;
-use crate::output::Output;
-use crate::snapshot::Snapshot;
+use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
+use crate::input::{Address, Input, Uplink};
+use crate::links::Link;
+use crate::output::{Event, Output};
+use crate::peers::Peers;
+use crate::policy::slot::{FailoverSlot, SelectorSlot};
+use report::Counters;
+use timers::{Timer, Timers};
+
+/// Battery and mains, as last told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Power {
+    battery_permille: Option<u16>,
+    charging: bool,
+    saver: bool,
+}
 
 /// All that the program knows.
 #[derive(Debug)]
-pub struct Node;
+pub struct Node {
+    me: PeerId,
+    config: NodeConfig,
+    session: u64,
+    /// State of the generator that every choice by chance draws from (SplitMix64).
+    chance: u64,
+    now: Time,
+    power: Power,
+    uplinks: BTreeMap<UplinkId, Uplink>,
+    peers: Peers,
+    links: BTreeMap<LinkId, Link>,
+    dials: BTreeMap<DialId, (PeerNumber, Address, UplinkId)>,
+    next_dial: u64,
+    selector: SelectorSlot,
+    failover: FailoverSlot,
+    timers: Timers,
+    /// Peers whose queues or links changed since packets were last spread.
+    unsettled: BTreeSet<PeerNumber>,
+    orders: VecDeque<Output>,
+    /// Bytes that wait in all queues.
+    queued_bytes: u64,
+    /// Bytes that are held of incomplete, waiting and unconsumed messages.
+    held_bytes: u64,
+    /// The loop ran late by so much, and when.
+    lag: (u64, Time),
+    counters: Counters,
+}
 
 impl Node {
     /// A Node that knows nothing yet. `session` must differ from one run to the next: it is
     /// the seed of every choice that chance decides, and message numbers begin anew with it.
     pub fn new(me: PeerId, config: NodeConfig, session: u64) -> Self {
-        let _ = (me, config, session);
-        Self
+        Self {
+            me,
+            config,
+            session,
+            chance: session,
+            now: Time::default(),
+            power: Power::default(),
+            uplinks: BTreeMap::new(),
+            peers: Peers::default(),
+            links: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            next_dial: 1,
+            selector: SelectorSlot::default(),
+            failover: FailoverSlot::default(),
+            timers: Timers::default(),
+            unsettled: BTreeSet::new(),
+            orders: VecDeque::new(),
+            queued_bytes: 0,
+            held_bytes: 0,
+            lag: (0, Time::default()),
+            counters: Counters::default(),
+        }
     }
 
     /// Takes a fact that is true at `now`. Time never runs backwards: an earlier `now` counts
     /// as the latest one seen.
     pub fn handle(&mut self, now: Time, input: Input) {
-        let _ = (now, input);
+        self.now = self.now.max(now);
+        match input {
+            Input::Tick { lag_us } => self.tick(lag_us),
+            Input::Resumed { asleep_us } => self.resumed(asleep_us),
+            Input::UplinkChanged(uplink) => self.uplink_changed(uplink),
+            Input::UplinkGone(uplink) => self.uplink_gone(uplink),
+            Input::Sighted { peer, address, source } => self.sighted(peer, address, source),
+            Input::Unsighted { peer, address, source } => self.unsighted(peer, &address, source),
+            Input::LinkUp(link) => self.link_up(link),
+            Input::LinkDown { link, reason } => self.link_down(link, reason),
+            Input::DialFailed { dial, failure } => self.dial_failed(dial, failure),
+            Input::Received { link, channel, frame } => self.received(link, channel, frame),
+            Input::Malformed { link, error } => self.malformed(link, error),
+            Input::Measured { link, sample } => self.measured(link, sample),
+            Input::Send(send) => self.send(send),
+            Input::Consumed { peer, class, bytes } => self.consumed(&peer, class, bytes),
+            Input::Power { battery_permille, charging, saver } => {
+                self.power = Power { battery_permille, charging, saver };
+            }
+            Input::Configured(config) => self.configured(config),
+            Input::SelectorSwapped(module) => {
+                self.selector.swap(module);
+                self.all_paths_changed();
+            }
+            Input::FailoverSwapped(module) => {
+                self.failover.swap(module);
+            }
+        }
     }
 
     /// The next order, until there are none.
     pub fn poll(&mut self) -> Option<Output> {
-        None
+        while self.orders.is_empty() {
+            let peer = self.unsettled.pop_first()?;
+            self.settle(peer);
+        }
+        self.orders.pop_front()
     }
 
     /// When [`Input::Tick`] is due at the latest, if ever.
     pub fn deadline(&self) -> Option<Time> {
-        None
+        self.timers.next()
     }
 
-    /// What it knows.
-    pub fn snapshot(&self) -> Snapshot {
-        unreachable!("the first step of the build")
+    /// This node's own identity.
+    pub fn id(&self) -> PeerId {
+        self.me
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.orders.push_back(Output::Event(event));
+    }
+
+    /// The next draw of chance.
+    fn draw(&mut self) -> u64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.chance;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Time passed: whatever is due is done.
+    fn tick(&mut self, lag_us: u64) {
+        if lag_us > 0 {
+            self.lag = (lag_us, self.now);
+        }
+        while let Some(timer) = self.timers.pop_due(self.now) {
+            match timer {
+                Timer::Link(link) => self.check_link(link),
+                Timer::Peer(peer) => self.check_peer(peer),
+            }
+        }
+    }
+
+    fn configured(&mut self, config: NodeConfig) {
+        self.config = config;
+        let unwanted: Vec<LinkId> =
+            self.links.values().filter(|link| !self.allows(link)).map(Link::id).collect();
+        for link in unwanted {
+            self.close(link, crate::output::CloseReason::NotAllowed);
+        }
+        for peer in self.peers.numbers() {
+            self.consider_dials(peer);
+        }
+    }
+
+    fn all_paths_changed(&mut self) {
+        for number in self.peers.numbers() {
+            if let Some(peer) = self.peers.get_mut(number) {
+                peer.paths_changed();
+                self.unsettled.insert(number);
+            }
+        }
     }
 }

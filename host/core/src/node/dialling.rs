@@ -1,0 +1,385 @@
+//! Getting links: sightings, interfaces, dials and their back-off.
+//!
+//! Every pair of a peer's address and a local interface that can reach it is worth a link
+//! of its own, until the peer has as many as the config allows. Interfaces come before
+//! protocols: a second way is worth more than a second name for the first.
+
+use core::net::IpAddr;
+
+use super::Node;
+use super::timers::Timer;
+use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
+use crate::input::{Address, DialFailure, Protocol, Source, Uplink};
+use crate::limits::{ADDRESSES_PER_PEER_MAX, DIALS_MAX, PEERS_MAX, UPLINKS_MAX};
+use crate::links::{Link, saturate};
+use crate::output::{CloseReason, Event, Output};
+use crate::peers::Attempt;
+use pointsman_sdk::failover::{self, Dialable};
+use pointsman_sdk::{Transport, UNKNOWN};
+
+/// A way to dial a peer.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) address: Address,
+    pub(super) uplink: UplinkId,
+    pub(super) row: Dialable,
+    next_try: Time,
+}
+
+/// Back-off doubles at most so often: the config's maximum ends it earlier.
+const DOUBLINGS_MAX: u32 = 16;
+
+/// What setting up a link is guessed to take before it was measured, in milliseconds.
+const SETUP_GUESS_MS: u32 = 100;
+
+impl Node {
+    pub(super) fn uplink_changed(&mut self, uplink: Uplink) {
+        let id = uplink.id;
+        if !self.uplinks.contains_key(&id) && self.uplinks.len() >= UPLINKS_MAX {
+            self.counters.uplinks_refused += 1;
+            return;
+        }
+        self.uplinks.insert(id, uplink);
+        self.tell(Event::UplinkChanged(id));
+        for number in self.peers.numbers() {
+            self.forgive(number, id);
+            self.tell_uplink_changed(number, id);
+            self.consider_dials(number);
+        }
+    }
+
+    /// An interface that changed deserves a fresh try.
+    fn forgive(&mut self, number: PeerNumber, uplink: UplinkId) {
+        let Some(peer) = self.peers.get_mut(number) else { return };
+        for place in peer.places.values_mut() {
+            if let Some(attempt) = place.attempts.get_mut(&uplink) {
+                attempt.failures = 0;
+                attempt.next_try = self.now;
+            }
+        }
+    }
+
+    fn tell_uplink_changed(&mut self, number: PeerNumber, uplink: UplinkId) {
+        let Some(peer) = self.peers.get(number) else { return };
+        let on_it = |id: &&LinkId| self.links.get(id).is_some_and(|l| l.new.uplink == uplink);
+        if let Some(&link) = peer.links.iter().find(on_it) {
+            self.probe(link);
+            self.ask_failover(number, failover::Event::UplinkChanged, Some(link));
+            self.paths_changed(number);
+        }
+    }
+
+    pub(super) fn uplink_gone(&mut self, id: UplinkId) {
+        if self.uplinks.remove(&id).is_none() {
+            return;
+        }
+        self.tell(Event::UplinkGone(id));
+        let links = self.links.values().filter(|link| link.new.uplink == id);
+        let links: Vec<LinkId> = links.map(Link::id).collect();
+        for link in links {
+            self.close(link, CloseReason::UplinkGone);
+        }
+    }
+
+    pub(super) fn sighted(&mut self, id: PeerId, address: Address, source: Source) {
+        if id == self.me || !self.is_allowed(&id) {
+            return;
+        }
+        let Some(peer) = self.peers.meet(self.now, id, PEERS_MAX) else {
+            self.counters.sightings_refused += 1;
+            return;
+        };
+        let number = peer.number;
+        if !peer.places.contains_key(&address) && peer.places.len() >= ADDRESSES_PER_PEER_MAX {
+            let spare = peer.places.iter().find(|(_, place)| {
+                !place.sources.contains(&Source::Config)
+                    && place.attempts.values().all(|attempt| attempt.dialling.is_none())
+            });
+            let Some(spare) = spare.filter(|_| source == Source::Config).map(|(a, _)| a.clone())
+            else {
+                self.counters.sightings_refused += 1;
+                return;
+            };
+            peer.places.remove(&spare);
+        }
+        peer.places.entry(address).or_default().sources.insert(source);
+        peer.useful_at = self.now;
+        self.consider_dials(number);
+    }
+
+    pub(super) fn unsighted(&mut self, id: PeerId, address: &Address, source: Source) {
+        let Some(number) = self.peers.number(&id) else { return };
+        let Some(peer) = self.peers.get_mut(number) else { return };
+        if let Some(place) = peer.places.get_mut(address) {
+            place.sources.remove(&source);
+            if place.sources.is_empty() {
+                peer.places.remove(address);
+            }
+        }
+    }
+
+    /// Dials what is due, as long as the peer has fewer links than it should.
+    pub(super) fn consider_dials(&mut self, number: PeerNumber) {
+        let mut next = None;
+        while self.dials.len() < DIALS_MAX && self.wants_links(number) {
+            let candidates = self.dial_candidates(number);
+            let due = candidates.iter().find(|candidate| candidate.next_try <= self.now);
+            match due.cloned() {
+                Some(candidate) => self.dial(number, candidate),
+                None => {
+                    next = candidates.iter().map(|candidate| candidate.next_try).min();
+                    break;
+                }
+            }
+        }
+        if self.dials.len() >= DIALS_MAX {
+            next = Some(self.now.after(self.config.retry_min_us));
+        }
+        if let Some(next) = next {
+            self.timers.by(Timer::Peer(number), next.max(self.now.after(1)));
+        }
+    }
+
+    fn wants_links(&self, number: PeerNumber) -> bool {
+        let Some(peer) = self.peers.get(number) else { return false };
+        let dialling = self.dials.values().filter(|(to, ..)| *to == number).count();
+        self.is_allowed(&peer.id)
+            && peer.links.len() + dialling < usize::from(self.config.links_per_peer)
+    }
+
+    /// Ways to dial a peer that are neither in use nor under way, the most useful first.
+    pub(super) fn dial_candidates(&self, number: PeerNumber) -> Vec<Candidate> {
+        let Some(peer) = self.peers.get(number) else { return Vec::new() };
+        let mut ranked = Vec::new();
+        for (address, place) in &peer.places {
+            for uplink in self.uplinks.values() {
+                let Some(transport) = reach(uplink, address) else { continue };
+                let attempt = place.attempts.get(&uplink.id).cloned().unwrap_or_default();
+                if attempt.dialling.is_some() || self.is_linked(number, address, uplink.id) {
+                    continue;
+                }
+                let used = self.links_over(number, uplink.id, address.protocol);
+                let rank = (attempt.next_try > self.now, used, address.protocol, attempt.failures);
+                let row = dialable(ranked.len(), transport, uplink, &attempt);
+                let next_try = attempt.next_try;
+                let address = address.clone();
+                ranked.push((rank, Candidate { address, uplink: uplink.id, row, next_try }));
+            }
+        }
+        ranked.sort_by(|(a, _), (b, _)| a.cmp(b));
+        ranked.into_iter().map(|(_, candidate)| candidate).collect()
+    }
+
+    /// Links and dials of a peer over an interface: with any protocol, and with this one.
+    fn links_over(
+        &self,
+        number: PeerNumber,
+        uplink: UplinkId,
+        protocol: Protocol,
+    ) -> (usize, usize) {
+        let links = self.links.values().filter(|l| l.peer == number && l.new.uplink == uplink);
+        let dials = self.dials.values().filter(|(to, _, over)| *to == number && *over == uplink);
+        let protocols = links.map(|l| l.new.protocol).chain(dials.map(|(_, a, _)| a.protocol));
+        let (mut all, mut same) = (0, 0);
+        for used in protocols {
+            all += 1;
+            same += usize::from(used == protocol);
+        }
+        (all, same)
+    }
+
+    /// Whether a link over this interface with this protocol to this host is there already.
+    fn is_linked(&self, number: PeerNumber, address: &Address, uplink: UplinkId) -> bool {
+        self.links.values().any(|link| {
+            link.peer == number
+                && link.new.uplink == uplink
+                && link.new.protocol == address.protocol
+                && host(&link.new.remote) == host(&address.text)
+        })
+    }
+
+    fn dial(&mut self, number: PeerNumber, candidate: Candidate) {
+        let Candidate { address, uplink, .. } = candidate;
+        let dial = DialId(self.next_dial);
+        self.next_dial += 1;
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(number) else { return };
+        let Some(place) = peer.places.get_mut(&address) else { return };
+        let attempt = place.attempts.entry(uplink).or_default();
+        attempt.dialling = Some(dial);
+        attempt.dialled_at = now;
+        let peer = peer.id;
+        self.dials.insert(dial, (number, address.clone(), uplink));
+        self.counters.dials += 1;
+        self.orders.push_back(Output::Dial { dial, peer, address, uplink });
+    }
+
+    /// The failover policy wants one of the dialables.
+    pub(super) fn dial_dialable(&mut self, number: PeerNumber, id: u32) {
+        let candidate = self.dial_candidates(number).into_iter().find(|c| c.row.id == id);
+        if let Some(candidate) = candidate.filter(|_| self.dials.len() < DIALS_MAX) {
+            self.dial(number, candidate);
+        }
+    }
+
+    fn attempt(&mut self, dial: DialId) -> Option<(PeerNumber, Address, &mut Attempt)> {
+        let (number, address, uplink) = self.dials.remove(&dial)?;
+        let peer = self.peers.get_mut(number)?;
+        let attempt = peer.places.get_mut(&address)?.attempts.get_mut(&uplink)?;
+        attempt.dialling = None;
+        Some((number, address, attempt))
+    }
+
+    pub(super) fn dial_succeeded(&mut self, dial: DialId) -> Option<PeerNumber> {
+        let now = self.now;
+        let (number, _, attempt) = self.attempt(dial)?;
+        attempt.failures = 0;
+        attempt.setup_us = Some(now.since(attempt.dialled_at));
+        Some(number)
+    }
+
+    pub(super) fn dial_failed(&mut self, dial: DialId, failure: DialFailure) {
+        let wait = |failures: u32, config: &crate::config::NodeConfig| {
+            let doubled = config.retry_min_us.saturating_mul(1 << failures.min(DOUBLINGS_MAX));
+            doubled.min(config.retry_max_us)
+        };
+        let (now, jitter, config) = (self.now, self.draw(), self.config.clone());
+        self.counters.dials_failed += 1;
+        let Some((number, address, attempt)) = self.attempt(dial) else { return };
+        let wait_us = wait(attempt.failures, &config);
+        let retry = now.after(wait_us * 3 / 4 + jitter % (wait_us / 2 + 1));
+        attempt.failures += 1;
+        attempt.last_failure = Some(failure);
+        attempt.next_try = retry;
+        let Some(peer) = self.peers.get(number).map(|peer| peer.id) else { return };
+        self.tell(Event::DialFailed { peer, address, failure, retry });
+        self.ask_failover(number, failover::Event::DialFailed, None);
+        self.consider_dials(number);
+    }
+
+    /// A link that ended is dialled again after the shortest wait.
+    pub(super) fn redial(&mut self, number: PeerNumber, link: &Link) {
+        let (now, retry_us) = (self.now, self.config.retry_min_us);
+        let remote = host(&link.new.remote);
+        let Some(peer) = self.peers.get_mut(number) else { return };
+        for (address, place) in &mut peer.places {
+            if address.protocol == link.new.protocol && host(&address.text) == remote {
+                let attempt = place.attempts.entry(link.new.uplink).or_default();
+                attempt.next_try = attempt.next_try.max(now.after(retry_us));
+            }
+        }
+        self.consider_dials(number);
+    }
+
+    /// The peer does not want us: its address is tried again only after the longest wait.
+    pub(super) fn postpone_dials(&mut self, id: LinkId) {
+        let later = self.now.after(self.config.retry_max_us);
+        let Some(link) = self.links.get(&id) else { return };
+        let (uplink, number) = (link.new.uplink, link.peer);
+        let Some(peer) = self.peers.get_mut(number) else { return };
+        for place in peer.places.values_mut() {
+            place.attempts.entry(uplink).or_default().next_try = later;
+        }
+    }
+}
+
+fn dialable(id: usize, transport: Transport, uplink: &Uplink, attempt: &Attempt) -> Dialable {
+    Dialable {
+        id: id as u32,
+        transport: transport as u32,
+        uplink: uplink.id.0,
+        setup_ms: attempt.setup_us.map_or(SETUP_GUESS_MS, |us| saturate(us / 1000)),
+        success_ppm: if attempt.last_failure.is_none() {
+            UNKNOWN
+        } else {
+            1_000_000 >> attempt.failures.min(20)
+        },
+        price_per_mib: uplink.price_per_mib,
+    }
+}
+
+/// The host part of a multiaddr: its second component.
+fn host(address: &str) -> Option<&str> {
+    address.split('/').nth(2)
+}
+
+/// Which transport an address is over an interface; `None` where there is no way.
+///
+/// In the interface's own subnet it is the local network. Elsewhere it takes a default route;
+/// names are resolved only where there is one.
+fn reach(uplink: &Uplink, address: &Address) -> Option<Transport> {
+    let beyond = uplink.has_default_route.then_some(Transport::Internet);
+    let Ok(target) = host(&address.text)?.parse::<IpAddr>() else { return beyond };
+    let networks = uplink.addresses.iter().filter_map(|text| network(text));
+    let mut same_family = false;
+    for (base, prefix) in networks {
+        if base.is_ipv4() != target.is_ipv4() {
+            continue;
+        }
+        same_family = true;
+        if same_network(base, target, prefix) {
+            return Some(Transport::Lan);
+        }
+    }
+    beyond.filter(|_| same_family && !target.is_loopback())
+}
+
+fn network(text: &str) -> Option<(IpAddr, u32)> {
+    let (base, prefix) = text.split_once('/')?;
+    Some((base.parse().ok()?, prefix.parse().ok()?))
+}
+
+fn same_network(a: IpAddr, b: IpAddr, prefix: u32) -> bool {
+    let shift = |bits: u32| bits.saturating_sub(prefix);
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            let differ = a.to_bits() ^ b.to_bits();
+            differ.checked_shr(shift(u32::BITS)).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => {
+            let differ = a.to_bits() ^ b.to_bits();
+            differ.checked_shr(shift(u128::BITS)).unwrap_or(0) == 0
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uplink(address: &str, has_default_route: bool) -> Uplink {
+        Uplink {
+            id: UplinkId(1),
+            name: "eth0".into(),
+            has_default_route,
+            addresses: vec![address.into()],
+            risk_group: 1,
+            metered: false,
+            price_per_mib: 0,
+            quota_left_kib: UNKNOWN,
+            wake_uj: 0,
+            nj_per_byte: 0,
+        }
+    }
+
+    fn address(host: &str) -> Address {
+        Address { text: format!("/ip4/{host}/tcp/1"), protocol: Protocol::Tcp }
+    }
+
+    #[test]
+    fn the_own_subnet_is_the_local_network_and_the_rest_needs_a_default_route() {
+        let near = address("192.0.2.9");
+        let far = address("198.51.100.1");
+        assert_eq!(reach(&uplink("192.0.2.7/24", false), &near), Some(Transport::Lan));
+        assert_eq!(reach(&uplink("192.0.2.7/24", false), &far), None);
+        assert_eq!(reach(&uplink("192.0.2.7/24", true), &far), Some(Transport::Internet));
+        assert_eq!(reach(&uplink("192.0.2.7/32", false), &near), None);
+    }
+
+    #[test]
+    fn an_address_of_another_family_is_out_of_reach() {
+        let six = Address { text: "/ip6/2001:db8::1/tcp/1".into(), protocol: Protocol::Tcp };
+        assert_eq!(reach(&uplink("192.0.2.7/24", true), &six), None);
+    }
+}

@@ -1,0 +1,445 @@
+//! Links that falter: noticing it, asking the failover policy, doing what it says.
+//!
+//! A link is suspect when an acknowledgement is overdue. From then on it has no room, so
+//! that what is new goes elsewhere by itself, and the failover policy is asked: at once, and
+//! on a tick for as long as it lasts. Hedging copies what is in flight; moving changes the
+//! mask of usable links. The first acknowledgement ends the suspicion.
+
+use super::Node;
+use super::timers::Timer;
+use crate::id::{LinkId, PeerNumber, Time};
+use crate::links::{Acked, Carried, Link, PieceId, saturate};
+use crate::output::{CloseReason, Event};
+use crate::policy::question::FailoverQuestion;
+use crate::policy::{Role, Strike};
+use crate::snapshot::LinkState;
+use pointsman_sdk::UNKNOWN;
+use pointsman_sdk::failover::{self, Dialable, Resend, Verdict};
+
+/// While something is wrong the failover policy is asked so often, in microseconds: a tenth
+/// of the 200 ms for which radios commonly pause.
+const TICK_US: u64 = 20_000;
+
+/// A miss is counted after the timeout, then after twice as long, up to so many doublings.
+const DOUBLINGS_MAX: u32 = 4;
+
+/// How long the loop's lateness excuses an acknowledgement, in microseconds: those that
+/// arrived meanwhile have been handled by then.
+const LAG_COUNTS_US: u64 = 100_000;
+
+impl Node {
+    /// How late the loop ran just now, in microseconds.
+    fn lag_us(&self) -> u64 {
+        let (lag_us, at) = self.lag;
+        if self.now.since(at) <= LAG_COUNTS_US { lag_us } else { 0 }
+    }
+
+    /// When a link must be looked at next.
+    pub(super) fn next_check(&self, id: LinkId) -> Time {
+        let Some(link) = self.links.get(&id) else { return Time(u64::MAX) };
+        let heartbeat = link.sent_at.after(self.config.heartbeat_us);
+        match link.state {
+            LinkState::Greeting => Self::greeting_ends(link),
+            LinkState::Up => match link.oldest_unacked_at() {
+                Some(at) => at.after(link.timeout_us(self.config.suspect_min_us) + self.lag_us()),
+                None => heartbeat,
+            },
+            LinkState::Suspect => link.next_miss.min(heartbeat),
+            LinkState::Closing => Time(u64::MAX),
+        }
+    }
+
+    pub(super) fn check_link(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.judge(self.now);
+        let silent_us = self.now.since(link.heard_at);
+        match link.state {
+            LinkState::Closing => return,
+            LinkState::Greeting => {
+                if Self::greeting_ends(link) <= self.now {
+                    return self.close(id, CloseReason::Dead);
+                }
+            }
+            LinkState::Up | LinkState::Suspect if silent_us > self.config.dead_us => {
+                return self.close(id, CloseReason::Dead);
+            }
+            LinkState::Up => self.check_up(id),
+            LinkState::Suspect => self.check_suspect(id),
+        }
+        let next = self.next_check(id).max(self.now.after(1));
+        if next < Time(u64::MAX) {
+            self.timers.by(Timer::Link(id), next);
+        }
+    }
+
+    fn check_up(&mut self, id: LinkId) {
+        let floor_us = self.config.suspect_min_us;
+        let lag_us = self.lag_us();
+        let heartbeat_us = self.config.heartbeat_us;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        match link.oldest_unacked_at() {
+            Some(at) if self.now.since(at) >= link.timeout_us(floor_us) + lag_us => {
+                let overdue_us = self.now.since(at);
+                link.state = LinkState::Suspect;
+                link.suspect_since = self.now;
+                link.misses = 1;
+                link.others_progressed = 0;
+                link.next_miss = self.now.after(2 * link.timeout_us(floor_us));
+                let number = link.peer;
+                self.counters.suspicions += 1;
+                self.tell(Event::Suspect(id, overdue_us));
+                self.paths_changed(number);
+                self.ask_failover(number, failover::Event::Suspect, Some(id));
+            }
+            Some(_) => {}
+            None if self.now.since(link.sent_at) >= heartbeat_us => self.probe(id),
+            None => {}
+        }
+    }
+
+    fn check_suspect(&mut self, id: LinkId) {
+        let floor_us = self.config.suspect_min_us;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.next_miss <= self.now {
+            link.misses = link.misses.saturating_add(1);
+            let timeout_us = link.timeout_us(floor_us) << link.misses.min(DOUBLINGS_MAX);
+            link.next_miss = self.now.after(timeout_us);
+            self.probe(id);
+        } else if self.now.since(link.sent_at) >= self.config.heartbeat_us {
+            self.probe(id);
+        }
+    }
+
+    /// Links other than this one delivered packets: those that are suspect take note.
+    pub(super) fn others_progress(&mut self, id: LinkId, number: PeerNumber, acked: &Acked) {
+        let Some(peer) = self.peers.get(number) else { return };
+        let Some(sent_at) = acked.newest_sent_at else { return };
+        for other in peer.links.iter().filter(|&&other| other != id) {
+            if let Some(other) = self.links.get_mut(other) {
+                let behind = other.oldest_unacked_at().is_some_and(|at| at < sent_at);
+                if other.state == LinkState::Suspect && behind {
+                    other.others_progressed = other.others_progressed.saturating_add(acked.packets);
+                }
+            }
+        }
+    }
+
+    /// Something was acknowledged on a link: it is not suspect any more.
+    pub(super) fn heard_again(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if link.state != LinkState::Suspect {
+            return;
+        }
+        link.judge(self.now);
+        link.state = LinkState::Up;
+        link.misses = 0;
+        let (number, after_us) = (link.peer, self.now.since(link.suspect_since));
+        self.tell(Event::Recovered(id, after_us));
+        self.paths_changed(number);
+        self.ask_failover(number, failover::Event::Recovered, Some(id));
+    }
+
+    /// The machine slept: nothing that was due meanwhile says anything about a link.
+    pub(super) fn resumed(&mut self, asleep_us: u64) {
+        self.tell(Event::Resumed(asleep_us));
+        self.lag = (self.config.suspect_min_us, self.now);
+        let ids: Vec<LinkId> = self.links.keys().copied().collect();
+        for id in ids {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            link.heard_at = self.now;
+            link.restart_clock(self.now);
+            if link.is_live() {
+                self.probe(id);
+            }
+        }
+    }
+
+    /// Looks at a peer when time has passed.
+    pub(super) fn check_peer(&mut self, number: PeerNumber) {
+        self.expire(number);
+        self.tick_failover(number);
+        self.consider_dials(number);
+        self.unsettled.insert(number);
+        let Some(peer) = self.peers.get(number) else { return };
+        let held = peer.lanes.iter().map(|lane| lane.held_until);
+        let held = held.filter(|&at| at > self.now && at < Time(u64::MAX));
+        let expiries = peer.lanes.iter().filter_map(|lane| lane.outbox.earliest_deadline());
+        let next = held.chain(expiries).chain(peer.next_tick).min();
+        if let Some(next) = next {
+            self.timers.by(Timer::Peer(number), next.max(self.now.after(1)));
+        }
+    }
+
+    fn tick_failover(&mut self, number: PeerNumber) {
+        let Some(peer) = self.peers.get_mut(number) else { return };
+        if peer.next_tick.is_none_or(|at| at > self.now) {
+            return;
+        }
+        peer.next_tick = None;
+        let ill = |link: &&LinkId| {
+            self.links
+                .get(link)
+                .is_some_and(|l| l.is_live() && (l.state == LinkState::Suspect || l.masked))
+        };
+        let ids: Vec<LinkId> = peer.links.iter().filter(ill).copied().collect();
+        for id in ids {
+            self.ask_failover(number, failover::Event::Tick, Some(id));
+        }
+    }
+
+    /// Asks the failover policy, and does what it says. The `at` of an event that concerns no
+    /// living link is `None`.
+    pub(super) fn ask_failover(
+        &mut self,
+        number: PeerNumber,
+        event: failover::Event,
+        at: Option<LinkId>,
+    ) {
+        let offered = self.offered(number);
+        if offered.is_empty() {
+            return;
+        }
+        let Some(question) = self.failover_question(number, event, at, &offered) else { return };
+        let answer = self.failover.ask(&question);
+        self.report_strike(Role::Failover, answer.strike);
+        self.obey(number, event, at, &offered, answer.verdict);
+        self.keep_asking(number);
+    }
+
+    /// While a link of the peer is suspect or masked, time alone is a reason to ask.
+    fn keep_asking(&mut self, number: PeerNumber) {
+        let Some(peer) = self.peers.get_mut(number) else { return };
+        let ill = peer
+            .links
+            .iter()
+            .filter_map(|link| self.links.get(link))
+            .any(|link| link.is_live() && (link.state == LinkState::Suspect || link.masked));
+        if ill && peer.next_tick.is_none() {
+            let at = self.now.after(TICK_US);
+            peer.next_tick = Some(at);
+            self.timers.by(Timer::Peer(number), at);
+        }
+    }
+
+    fn failover_question(
+        &mut self,
+        number: PeerNumber,
+        event: failover::Event,
+        at: Option<LinkId>,
+        offered: &[LinkId],
+    ) -> Option<FailoverQuestion> {
+        let seed = self.draw();
+        let paths = self.rows(offered);
+        let dialables = self.dialables(number);
+        let now = self.now;
+        let loop_lag_us = saturate(self.lag_us());
+        let peer = self.peers.get_mut(number)?;
+        let deadline = peer.lanes.iter().filter_map(|l| l.outbox.earliest_deadline()).min();
+        let since_move = peer.moves.last().map(|&at| saturate(now.since(at) / 1000));
+        let link = at.and_then(|at| self.links.get(&at));
+        let oldest = link.and_then(Link::oldest_unacked_at);
+        let position = at.and_then(|at| offered.iter().position(|&link| link == at));
+        Some(FailoverQuestion {
+            now_us: now.0,
+            seed,
+            peer: number.0,
+            event,
+            at: position.map_or(UNKNOWN, |position| position as u32),
+            oldest_unacked_us: oldest.map_or(0, |at| saturate(now.since(at))),
+            unacked_bytes: link.map(Link::unacked_bytes).unwrap_or_default(),
+            misses: link.map_or(0, |link| link.misses),
+            others_progressed: link.map_or(0, |link| link.others_progressed),
+            loop_lag_us,
+            moves_last_60s: peer.moves_last_60s(now),
+            since_move_ms: since_move.unwrap_or(UNKNOWN),
+            deadline_min_us: deadline.map_or(UNKNOWN, |at| saturate(at.since(now))),
+            hedge_budget_bytes: saturate(peer.duplicate_bytes),
+            store_left_kib: 0,
+            paths,
+            dialables,
+        })
+    }
+
+    fn obey(
+        &mut self,
+        number: PeerNumber,
+        event: failover::Event,
+        at: Option<LinkId>,
+        offered: &[LinkId],
+        verdict: Verdict,
+    ) {
+        let set = |bits: u16| {
+            let named = move |&(position, _): &(usize, &LinkId)| bits >> position & 1 == 1;
+            offered.iter().enumerate().filter(named).map(|(_, &link)| link).collect::<Vec<_>>()
+        };
+        match verdict {
+            Verdict::Stay { .. } | Verdict::Store | Verdict::Abstain => {}
+            Verdict::Hedge { onto, budget_bytes, reason } => {
+                if let Some(from) = at {
+                    self.hedge(number, from, &set(onto), budget_bytes, reason);
+                }
+            }
+            Verdict::Move { onto, resend, reason } => {
+                self.relocate(number, event, offered, &set(onto), resend, reason);
+            }
+            Verdict::Probe { paths, .. } => {
+                for link in set(paths) {
+                    self.probe_unless_asked(link);
+                }
+            }
+            Verdict::Dial(id) => self.dial_dialable(number, id),
+            Verdict::Close(position) => {
+                if let Some(&link) = offered.get(position as usize) {
+                    self.close(link, CloseReason::Policy);
+                }
+            }
+        }
+    }
+
+    /// A link that was asked within its timeout is not asked again.
+    fn probe_unless_asked(&mut self, id: LinkId) {
+        let floor_us = self.config.suspect_min_us;
+        let asked = self.links.get(&id).is_none_or(|link| {
+            link.oldest_unacked_at().is_some()
+                && self.now.since(link.sent_at) < link.timeout_us(floor_us)
+        });
+        if !asked {
+            self.probe(id);
+        }
+    }
+
+    /// Copies what is in flight on a link to others, each piece once.
+    fn hedge(
+        &mut self,
+        number: PeerNumber,
+        from: LinkId,
+        onto: &[LinkId],
+        budget_bytes: u32,
+        reason: u32,
+    ) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        let pieces: Vec<PieceId> = link
+            .unacked()
+            .filter(|sent| sent.copied_to.is_none())
+            .filter_map(|sent| match sent.carried {
+                Carried::Piece(piece) => Some(piece),
+                Carried::Probe => None,
+            })
+            .collect();
+        let (mut packets, mut bytes) = (0u32, 0u64);
+        let targets: Vec<LinkId> = onto.iter().copied().filter(|&link| link != from).collect();
+        let Some(&first) = targets.first() else { return };
+        let mut copied = Vec::new();
+        for piece in pieces {
+            for &target in &targets {
+                if bytes >= u64::from(budget_bytes) {
+                    break;
+                }
+                let Some(size) = self.copy(number, piece, target) else { continue };
+                packets += 1;
+                bytes += u64::from(size);
+                copied.push(piece);
+            }
+        }
+        if packets > 0 {
+            self.mark_copied(from, &copied, first);
+            self.counters.hedges += 1;
+            self.tell(Event::Hedged { from, packets, bytes, reason });
+        }
+    }
+
+    fn mark_copied(&mut self, from: LinkId, copied: &[PieceId], onto: LinkId) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        let mut copied = copied.iter().copied().peekable();
+        for sent in link.unacked() {
+            let Carried::Piece(piece) = sent.carried else { continue };
+            if copied.next_if_eq(&piece).is_some() {
+                sent.copied_to = Some(onto);
+                while copied.next_if_eq(&piece).is_some() {}
+            }
+        }
+    }
+
+    /// From now on only these links are used.
+    fn relocate(
+        &mut self,
+        number: PeerNumber,
+        event: failover::Event,
+        offered: &[LinkId],
+        onto: &[LinkId],
+        resend: Resend,
+        reason: u32,
+    ) {
+        let mut resent = 0;
+        let mut changed = event == failover::Event::Lost;
+        for &id in offered {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            let masked = !onto.contains(&id);
+            changed |= link.masked != masked;
+            let newly = masked && !link.masked;
+            link.masked = masked;
+            if newly && resend != Resend::None {
+                let lost = flight_to_resend(link, resend);
+                resent += self.send_again(number, id, lost);
+            }
+        }
+        if !changed {
+            return;
+        }
+        let now = self.now;
+        if let Some(peer) = self.peers.get_mut(number) {
+            peer.moves.push(now);
+            peer.moves_last_60s(now);
+            peer.moves_total += 1;
+            let peer = peer.id;
+            self.counters.moves += 1;
+            self.tell(Event::Moved { peer, onto: onto.to_vec(), resent, event, reason });
+        }
+        self.paths_changed(number);
+    }
+
+    pub(super) fn report_strike(&mut self, role: Role, strike: Option<Strike>) {
+        let Some(strike) = strike else { return };
+        self.counters.strikes += 1;
+        let strikes = match role {
+            Role::Selector => self.selector.snapshot().strikes,
+            Role::Failover => self.failover.snapshot().strikes,
+        };
+        self.tell(Event::Struck { role, strike, strikes });
+    }
+
+    fn expire(&mut self, number: PeerNumber) {
+        let Some(peer) = self.peers.get_mut(number) else { return };
+        for lane in &mut peer.lanes {
+            let before = lane.outbox.bytes();
+            let tokens = lane.outbox.expire(self.now);
+            self.queued_bytes -= before - lane.outbox.bytes();
+            lane.floor_due |= !tokens.is_empty();
+            for token in tokens {
+                self.counters.messages_expired += 1;
+                let fate = crate::output::Fate::Expired;
+                self.orders.push_back(crate::output::Output::Fate { token, fate });
+            }
+        }
+    }
+
+    /// What could be dialled for a peer, as rows.
+    fn dialables(&self, number: PeerNumber) -> Vec<u32> {
+        let mut rows = vec![Dialable::STRIDE as u32];
+        for dialable in self.dial_candidates(number) {
+            dialable.row.write(&mut rows);
+        }
+        rows
+    }
+}
+
+/// The pieces of a newly masked link that the verdict wants sent again. The link keeps its
+/// numbers in flight: they still may be acknowledged.
+fn flight_to_resend(link: &mut Link, resend: Resend) -> Vec<(PieceId, Option<LinkId>)> {
+    let urgent = |piece: PieceId| resend == Resend::Unacked || piece.class < 2;
+    let flight = link.unacked().filter_map(|sent| match sent.carried {
+        Carried::Piece(piece) if urgent(piece) => Some((piece, sent.copied_to)),
+        Carried::Piece(_) | Carried::Probe => None,
+    });
+    flight.collect()
+}

@@ -1,0 +1,194 @@
+//! Peers: who they are, where they may be reachable, and what is on its way to and from them.
+//!
+//! A peer is kept from its first sighting, link or message on. When there are too many, the
+//! one that was of no use for longest makes room; one that has links, messages or a line in
+//! the config stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pointsman_sdk::selector::Class;
+
+use crate::delivery::{Inbox, Outbox};
+use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
+use crate::input::{Address, DialFailure, Source};
+
+/// Bytes that may always be spent on copies, so that a peer with little traffic can be hedged
+/// too.
+pub(crate) const DUPLICATE_BURST_BYTES: u64 = 256 << 10;
+
+/// What was saved up for copies never exceeds this.
+const DUPLICATE_BYTES_MAX: u64 = 4 << 20;
+
+/// One way to dial a peer: an address over an uplink.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attempt {
+    pub(crate) dialling: Option<DialId>,
+    pub(crate) dialled_at: Time,
+    pub(crate) failures: u32,
+    pub(crate) next_try: Time,
+    pub(crate) last_failure: Option<DialFailure>,
+    pub(crate) setup_us: Option<u64>,
+}
+
+/// An address and how dialling it went.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) sources: BTreeSet<Source>,
+    pub(crate) attempts: BTreeMap<UplinkId, Attempt>,
+}
+
+/// A verdict that holds for the next packets of a class.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lease {
+    pub(crate) verdict: pointsman_sdk::selector::Verdict,
+    pub(crate) packets: u8,
+    pub(crate) until: Time,
+}
+
+/// One class of traffic with a peer.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) outbox: Outbox,
+    pub(crate) inbox: Inbox,
+    pub(crate) lease: Option<Lease>,
+    /// A verdict said to wait until then, or until a path changes.
+    pub(crate) held_until: Time,
+    /// What the receiver was told to be done with last.
+    pub(crate) floor_due: bool,
+}
+
+/// A peer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) id: PeerId,
+    pub(crate) number: PeerNumber,
+    /// The other side's run, as its newest hello says.
+    pub(crate) session: Option<u64>,
+    pub(crate) links: Vec<LinkId>,
+    pub(crate) places: BTreeMap<Address, Place>,
+    pub(crate) lanes: [Lane; 3],
+    pub(crate) useful_at: Time,
+    pub(crate) moves: Vec<Time>,
+    pub(crate) moves_total: u64,
+    /// What copies may still cost, in bytes.
+    pub(crate) duplicate_bytes: u64,
+    /// A duplicate arrived on this link: acknowledgements of other links may be lost.
+    pub(crate) tell_acks_on: Option<LinkId>,
+    /// When the failover policy is asked next because something is wrong.
+    pub(crate) next_tick: Option<Time>,
+}
+
+impl Peer {
+    pub(crate) fn new(id: PeerId, number: PeerNumber, now: Time) -> Self {
+        let lane = |class| Lane {
+            outbox: Outbox::new(class),
+            inbox: Inbox::default(),
+            lease: None,
+            held_until: Time::default(),
+            floor_due: false,
+        };
+        Self {
+            id,
+            number,
+            session: None,
+            links: Vec::new(),
+            places: BTreeMap::new(),
+            lanes: Class::ALL.map(lane),
+            useful_at: now,
+            moves: Vec::new(),
+            moves_total: 0,
+            duplicate_bytes: DUPLICATE_BURST_BYTES,
+            tell_acks_on: None,
+            next_tick: None,
+        }
+    }
+
+    /// Whether it may make room for another.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.links.is_empty()
+            && self.lanes.iter().all(|lane| lane.outbox.len() == 0)
+            && self.places.values().all(|place| {
+                !place.sources.contains(&Source::Config)
+                    && place.attempts.values().all(|attempt| attempt.dialling.is_none())
+            })
+    }
+
+    /// A path changed: verdicts that were given for the paths as they were end.
+    pub(crate) fn paths_changed(&mut self) {
+        for lane in &mut self.lanes {
+            lane.lease = None;
+            lane.held_until = Time::default();
+        }
+    }
+
+    /// Packets were sent: a share of their bytes may be spent on copies.
+    pub(crate) fn earn_duplicates(&mut self, bytes: u32, permille: u16) {
+        let earned = u64::from(bytes) * u64::from(permille) / 1000;
+        self.duplicate_bytes = (self.duplicate_bytes + earned).min(DUPLICATE_BYTES_MAX);
+    }
+
+    /// Bytes that wait to be sent for the first time in classes more urgent than this.
+    pub(crate) fn backlog_above(&self, class: Class) -> u64 {
+        self.lanes[..class as usize].iter().map(|lane| lane.outbox.unsent_bytes()).sum()
+    }
+
+    /// Moves within the 60 s before `now`.
+    pub(crate) fn moves_last_60s(&mut self, now: Time) -> u32 {
+        self.moves.retain(|&at| now.since(at) < 60_000_000);
+        self.moves.len() as u32
+    }
+}
+
+/// All peers, by number and by identity.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    by_number: BTreeMap<PeerNumber, Peer>,
+    numbers: BTreeMap<PeerId, PeerNumber>,
+    next: u32,
+}
+
+impl Peers {
+    pub(crate) fn number(&self, id: &PeerId) -> Option<PeerNumber> {
+        self.numbers.get(id).copied()
+    }
+
+    pub(crate) fn get(&self, number: PeerNumber) -> Option<&Peer> {
+        self.by_number.get(&number)
+    }
+
+    pub(crate) fn get_mut(&mut self, number: PeerNumber) -> Option<&mut Peer> {
+        self.by_number.get_mut(&number)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.by_number.values()
+    }
+
+    pub(crate) fn numbers(&self) -> Vec<PeerNumber> {
+        self.by_number.keys().copied().collect()
+    }
+
+    /// The peer with this identity, made if need be; `None` where all places are taken by
+    /// peers that are in use.
+    pub(crate) fn meet(&mut self, now: Time, id: PeerId, max: usize) -> Option<&mut Peer> {
+        let number = match self.numbers.get(&id) {
+            Some(&number) => number,
+            None => self.admit(now, id, max)?,
+        };
+        self.by_number.get_mut(&number)
+    }
+
+    fn admit(&mut self, now: Time, id: PeerId, max: usize) -> Option<PeerNumber> {
+        if self.by_number.len() >= max {
+            let idle = self.by_number.values().filter(|peer| peer.is_idle());
+            let stalest = idle.min_by_key(|peer| (peer.useful_at, peer.number))?.number;
+            let gone = self.by_number.remove(&stalest)?;
+            self.numbers.remove(&gone.id);
+        }
+        let number = PeerNumber(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.numbers.insert(id, number);
+        self.by_number.insert(number, Peer::new(id, number, now));
+        Some(number)
+    }
+}
