@@ -59,7 +59,8 @@ impl Port {
         self.pipes()[direction as usize].conditions
     }
 
-    /// Changes the conditions of these directions, from the next frame on.
+    /// Changes the conditions of these directions, from the next frame on that the switch takes
+    /// in: a host's frames may lie in its device's queue for some microseconds before that.
     pub fn change(&self, directions: &[Direction], edit: impl Fn(&mut Conditions)) {
         let mut pipes = self.pipes();
         for direction in directions {

@@ -137,9 +137,14 @@ fn a_third_of_the_frames_is_lost_where_that_is_asked() {
         let (mesh, here, there) = pair(lab);
         let port = &mesh.hosts[0].uplinks[0].port;
         port.change(&[Direction::Up], |c| c.loss_ppm = 333_333);
+        let before = port.counters(Direction::Up).frames;
         // Few enough to fit into the receiver's socket buffer.
         for _ in 0..150 {
             here.send(b"x").unwrap();
+        }
+        let start = Instant::now();
+        while port.counters(Direction::Up).frames < before + 150 && start.elapsed() < PATIENCE {
+            std::thread::yield_now();
         }
         port.change(&[Direction::Up], |c| c.loss_ppm = 0);
         here.send(b"last").unwrap();
