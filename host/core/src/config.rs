@@ -1,10 +1,16 @@
 //! `config.toml`: what it may say, reading it with every error at once, and what changed.
 //!
 //! The text is parsed by [`parse`]; [`diff()`] tells which keys changed and which of those
-//! need a restart. [`NodeConfig`] is the part that the Node itself uses.
+//! need a restart. [`NodeConfig`] is the part that the Node itself uses. All keys stand in one
+//! table ([`keys()`] lists it): what a key takes is told there, and nowhere else.
 
+mod defaults;
 pub mod diff;
+mod keys;
 pub mod parse;
+mod read;
+mod rules;
+mod suggest;
 
 use pointsman_sdk::Value;
 use pointsman_sdk::selector::Class;
@@ -12,7 +18,8 @@ use pointsman_sdk::selector::Class;
 use crate::id::PeerId;
 use crate::input::Address;
 
-pub use diff::diff;
+pub use diff::{Change, diff};
+pub use keys::{KeyDoc, keys};
 pub use parse::{ConfigError, parse};
 
 /// The whole config, defaults filled in.

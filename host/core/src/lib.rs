@@ -5,6 +5,7 @@
 //! [`output::Output`]s out; the simulator does the same with a world of its own. Begin
 //! reading at [`node::Node`].
 
+pub mod address;
 pub mod config;
 mod delivery;
 pub mod frame;

@@ -69,6 +69,22 @@ pub const INFLIGHT_PACKETS_MAX: usize = 8192;
 /// acknowledgements and grants.
 pub const LINK_QUEUE_FRAMES: usize = INFLIGHT_PACKETS_MAX + 1024;
 
+/// Bytes of data frames that a link hands to the Node in one batch. A link that can't hand
+/// over its batch reads no more data, so it holds this much and its muxer's window.
+pub const BATCH_BYTES_MAX: usize = 256 << 10;
+
+/// Control frames in one batch.
+pub const BATCH_CONTROL_MAX: usize = 1024;
+
+/// Facts of links that wait for the Node, of all links: times [`BATCH_BYTES_MAX`], 32 MiB.
+pub const LINK_FACTS_MAX: usize = 128;
+
+/// Other facts of the network that wait for the Node.
+pub const NET_FACTS_MAX: usize = 1024;
+
+/// Encoded bytes that wait in a link's task for the muxer, in each channel.
+pub const WRITE_BUFFER_BYTES: usize = 64 << 10;
+
 /// Violations that end a link at once, and how many malformed frames end it: one. A peer that
 /// speaks the protocol never sends one.
 pub const MALFORMED_MAX: u32 = 1;
@@ -82,6 +98,10 @@ pub const PENDING_INBOUND_PER_ADDRESS_MAX: u32 = 16;
 /// Established connections from one address (an IPv4 address, or an IPv6 /64).
 pub const ESTABLISHED_PER_ADDRESS_MAX: u32 = 64;
 
+/// Finished connections that wait until the links behaviour claims them: as many as can be
+/// in their handshake at once, both ways. The oldest makes room.
+pub const UNCLAIMED_LINKS_MAX: usize = 512;
+
 /// Substreams that a peer may open on one link. It needs four, and identify's one.
 pub const SUBSTREAMS_PER_LINK_MAX: usize = 16;
 
@@ -94,11 +114,21 @@ pub const CONTROL_HEAD_BYTES_MAX: usize = 16 << 10;
 pub const CONTROL_BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 /// Control connections at once.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
+/// Time that a control request's head may take, and its body, each in milliseconds.
+pub const CONTROL_REQUEST_MS_MAX: u64 = 10_000;
+/// Events that are kept for those who follow.
+pub const JOURNAL_RECORDS_MAX: usize = 1024;
+/// Orders of operators that wait for the loop.
+pub const COMMANDS_MAX: usize = 64;
+/// Messages that wait for the loop, on their way from applications into the Node.
+pub const SUBMISSIONS_MAX: usize = 4096;
 
 /// Bytes of a policy module.
 pub const MODULE_BYTES_MAX: usize = 8 << 20;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
+/// Errors of a config that are told one by one.
+pub const CONFIG_ERRORS_MAX: usize = 100;
 
 const _: () = {
     assert!(FRAME_BYTES_MAX > PIECE_BYTES_MAX);
@@ -110,4 +140,5 @@ const _: () = {
     assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);
     assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
     assert!(LINK_QUEUE_FRAMES > INFLIGHT_PACKETS_MAX);
+    assert!(UNCLAIMED_LINKS_MAX >= PENDING_INBOUND_MAX as usize + DIALS_MAX);
 };

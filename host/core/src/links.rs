@@ -84,6 +84,8 @@ pub(crate) struct Link {
     pub(crate) heard_at: Time,
     /// When a packet was sent last.
     pub(crate) sent_at: Time,
+    /// When something in flight was acknowledged last.
+    progressed_at: Time,
     /// Timeouts in a row.
     pub(crate) misses: u32,
     /// When the next timeout of a suspect link counts as a miss.
@@ -134,6 +136,7 @@ impl Link {
             hello: None,
             heard_at: now,
             sent_at: now,
+            progressed_at: now,
             misses: 0,
             next_miss: now,
             suspect_since: now,
@@ -217,6 +220,7 @@ impl Link {
                 self.rtt.sample(now, now.since(sent_at) - delay_us);
             }
             acked.newest_sent_at = Some(sent_at);
+            self.progressed_at = now;
             self.find_lost(now, newest, &mut acked);
         }
         self.forget_front();
@@ -288,6 +292,7 @@ impl Link {
         for sent in &mut self.flight {
             sent.at = now;
         }
+        self.progressed_at = now;
         self.next_miss = self.next_miss.max(now);
     }
 
@@ -332,6 +337,14 @@ impl Link {
         }
         let delay_us = now.since(self.arrived_at);
         Some(Ack { link, delay_us, ranges: self.arrived.newest() })
+    }
+
+    /// When the oldest acknowledgement is overdue, if any is awaited. While others come in,
+    /// however late, the link is alive: it must also have been still for `floor_us`.
+    pub(crate) fn overdue_at(&self, floor_us: u64) -> Option<Time> {
+        let oldest = self.flight.front()?.at;
+        let due = oldest.after(self.rtt.timeout_us(floor_us));
+        Some(due.max(self.progressed_at.after(floor_us)))
     }
 
     /// After how many microseconds an acknowledgement is overdue.

@@ -145,7 +145,7 @@ pub enum Event {
     LinkUp(LinkId),
     /// A link is gone.
     LinkDown(LinkId, DownReason),
-    /// An acknowledgement is overdue by so many microseconds.
+    /// An acknowledgement is overdue: its packet was sent so many microseconds ago.
     Suspect(LinkId, u64),
     /// A suspect or masked link was heard again, after so many microseconds.
     Recovered(LinkId, u64),

@@ -1,1 +1,24 @@
 //! A network coordinator whose decisions are WebAssembly policies.
+//!
+//! The daemon as a library: [`app::start`] gives a [`Pointsman`], which sends and receives
+//! messages and tells what the node knows, in this process. The `pointsman` command is the
+//! same with a control socket in front of it.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config_file;
+pub mod control;
+mod handle;
+pub mod identity;
+pub mod net;
+pub mod places;
+pub mod policies;
+mod shell;
+pub mod uplinks;
+
+pub use handle::{About, Pointsman, ReconfigureError};
+pub use shell::journal::{Followed, Follower, Happening, LinkInfo, Record};
+pub use shell::mail::{Filter, Receiver, Waiting};
+pub use shell::sends::{Message, Sender, Stopped, Ticket, TrySendError, is_final};
+pub use shell::{CutError, Report, Tally};

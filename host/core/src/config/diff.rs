@@ -1,18 +1,106 @@
 //! What an edit changed.
 
-use super::Config;
+use super::{Config, NodeConfig, PolicyConfig};
 
 /// A key whose value changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The key with its tables.
+    /// The key with its tables; `uplink` and `peer` stand for all tables of that name.
     pub key: &'static str,
     /// Whether it takes effect only at the next start.
     pub needs_restart: bool,
 }
 
-/// The keys that differ, in the order of the file.
+/// The keys that differ, table by table.
 pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
-    let _ = (old, new);
-    Vec::new()
+    // Taken apart by name, so that a new field can't be forgotten here.
+    let Config {
+        network,
+        identity,
+        listen_quic,
+        listen_tcp,
+        uplinks,
+        other_uplinks,
+        peers,
+        mdns,
+        node,
+        selector,
+        failover,
+        control_socket,
+        log_level,
+        log_json,
+    } = old;
+    let mut changes = Changes(Vec::new());
+    changes.at_restart("network.name", *network != new.network);
+    changes.at_restart("node.identity", *identity != new.identity);
+    changes.at_restart("listen.quic", *listen_quic != new.listen_quic);
+    changes.at_restart("listen.tcp", *listen_tcp != new.listen_tcp);
+    changes.at_once("uplinks.others", *other_uplinks != new.other_uplinks);
+    changes.at_once("uplink", *uplinks != new.uplinks);
+    changes.at_once("peer", *peers != new.peers);
+    changes.at_once("mdns.enabled", *mdns != new.mdns);
+    node_changes(node, &new.node, &mut changes);
+    policy_changes(SELECTOR_KEYS, selector, &new.selector, &mut changes);
+    policy_changes(FAILOVER_KEYS, failover, &new.failover, &mut changes);
+    changes.at_restart("control.socket", *control_socket != new.control_socket);
+    changes.at_once("log.level", *log_level != new.log_level);
+    changes.at_restart("log.json", *log_json != new.log_json);
+    changes.0
+}
+
+struct Changes(Vec<Change>);
+
+impl Changes {
+    fn at_once(&mut self, key: &'static str, differs: bool) {
+        self.0.extend(differs.then_some(Change { key, needs_restart: false }));
+    }
+
+    fn at_restart(&mut self, key: &'static str, differs: bool) {
+        self.0.extend(differs.then_some(Change { key, needs_restart: true }));
+    }
+}
+
+fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
+    let NodeConfig {
+        // The same key as the config's own.
+        network: _,
+        allow,
+        links_per_peer,
+        heartbeat_us,
+        suspect_min_us,
+        dead_us,
+        retry_min_us,
+        retry_max_us,
+        ttl_us: [realtime, interactive, bulk],
+        duplicates_permille,
+    } = old;
+    changes.at_once("peers.allow", *allow != new.allow);
+    changes.at_once("peers.max_links", *links_per_peer != new.links_per_peer);
+    changes.at_once("link.heartbeat_ms", *heartbeat_us != new.heartbeat_us);
+    changes.at_once("link.suspect_min_ms", *suspect_min_us != new.suspect_min_us);
+    changes.at_once("link.dead_ms", *dead_us != new.dead_us);
+    changes.at_once("dial.retry_min_ms", *retry_min_us != new.retry_min_us);
+    changes.at_once("dial.retry_max_ms", *retry_max_us != new.retry_max_us);
+    changes.at_once("delivery.ttl_ms.realtime", *realtime != new.ttl_us[0]);
+    changes.at_once("delivery.ttl_ms.interactive", *interactive != new.ttl_us[1]);
+    changes.at_once("delivery.ttl_ms.bulk", *bulk != new.ttl_us[2]);
+    let differs = *duplicates_permille != new.duplicates_permille;
+    changes.at_once("delivery.duplicates_permille", differs);
+}
+
+const SELECTOR_KEYS: [&str; 3] =
+    ["policy.selector.module", "policy.selector.budget_us", "policy.selector.settings"];
+const FAILOVER_KEYS: [&str; 3] =
+    ["policy.failover.module", "policy.failover.budget_us", "policy.failover.settings"];
+
+fn policy_changes(
+    [module_key, budget_key, settings_key]: [&'static str; 3],
+    old: &PolicyConfig,
+    new: &PolicyConfig,
+    changes: &mut Changes,
+) {
+    let PolicyConfig { module, budget_us, settings } = old;
+    changes.at_once(module_key, *module != new.module);
+    changes.at_once(budget_key, *budget_us != new.budget_us);
+    changes.at_once(settings_key, *settings != new.settings);
 }

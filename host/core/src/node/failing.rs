@@ -40,8 +40,8 @@ impl Node {
         let heartbeat = link.sent_at.after(self.config.heartbeat_us);
         match link.state {
             LinkState::Greeting => Self::greeting_ends(link),
-            LinkState::Up => match link.oldest_unacked_at() {
-                Some(at) => at.after(link.timeout_us(self.config.suspect_min_us) + self.lag_us()),
+            LinkState::Up => match link.overdue_at(self.config.suspect_min_us) {
+                Some(at) => at.after(self.lag_us()),
                 None => heartbeat,
             },
             LinkState::Suspect => link.next_miss.min(heartbeat),
@@ -77,9 +77,10 @@ impl Node {
         let lag_us = self.lag_us();
         let heartbeat_us = self.config.heartbeat_us;
         let Some(link) = self.links.get_mut(&id) else { return };
-        match link.oldest_unacked_at() {
-            Some(at) if self.now.since(at) >= link.timeout_us(floor_us) + lag_us => {
-                let overdue_us = self.now.since(at);
+        match link.overdue_at(floor_us) {
+            Some(at) if self.now >= at.after(lag_us) => {
+                let sent_at = link.oldest_unacked_at().unwrap_or(self.now);
+                let overdue_us = self.now.since(sent_at);
                 link.state = LinkState::Suspect;
                 link.suspect_since = self.now;
                 link.misses = 1;
@@ -90,6 +91,7 @@ impl Node {
                 self.tell(Event::Suspect(id, overdue_us));
                 self.paths_changed(number);
                 self.ask_failover(number, failover::Event::Suspect, Some(id));
+                self.probe(id);
             }
             Some(_) => {}
             None if self.now.since(link.sent_at) >= heartbeat_us => self.probe(id),
@@ -124,10 +126,13 @@ impl Node {
         }
     }
 
-    /// Something was acknowledged on a link: it is not suspect any more.
-    pub(super) fn heard_again(&mut self, id: LinkId) {
+    /// Something was acknowledged on a link: it is not suspect any more. An acknowledgement
+    /// that came by another link counts only for what was sent since: of earlier packets it
+    /// may tell that they had arrived before the link failed.
+    pub(super) fn heard_again(&mut self, id: LinkId, by: LinkId, acked: &Acked) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if link.state != LinkState::Suspect {
+        let fresh = acked.newest_sent_at.is_some_and(|at| at >= link.suspect_since);
+        if link.state != LinkState::Suspect || !(by == id || fresh) {
             return;
         }
         link.judge(self.now);

@@ -135,12 +135,12 @@ impl Node {
         };
         if acked.packets > 0 {
             link.heard_at = self.now;
-            self.progressed(id, peer, &acked);
+            self.progressed(id, by, peer, &acked);
         }
         self.unsettled.insert(peer);
     }
 
-    fn progressed(&mut self, id: LinkId, number: PeerNumber, acked: &Acked) {
+    fn progressed(&mut self, id: LinkId, by: LinkId, number: PeerNumber, acked: &Acked) {
         for &piece in &acked.pieces {
             self.piece_arrived(number, piece);
         }
@@ -151,7 +151,7 @@ impl Node {
             }
         }
         self.others_progress(id, number, acked);
-        self.heard_again(id);
+        self.heard_again(id, by, acked);
         self.timers.by(Timer::Link(id), self.next_check(id));
     }
 

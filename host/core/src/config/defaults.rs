@@ -1,0 +1,76 @@
+//! What holds where `config.toml` says nothing; the file in the root of the repository shows
+//! the same, key by key.
+
+use super::{Allow, Config, Module, NodeConfig, PolicyConfig, UplinkConfig};
+
+/// The network's name, and the port beside libp2p's custom of 4001.
+const NETWORK: &str = "pointsman";
+const PORT: u16 = 4001;
+
+/// A policy's answer takes well under a microsecond; five hundred leave room for a cold cache
+/// and a preempted thread, and still fit a hundred times into the suspicion of a lost packet.
+const BUDGET_US: u32 = 500;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            network: NETWORK.to_owned(),
+            identity: None,
+            listen_quic: Some(PORT),
+            listen_tcp: Some(PORT),
+            uplinks: Vec::new(),
+            other_uplinks: true,
+            peers: Vec::new(),
+            mdns: true,
+            node: NodeConfig::default(),
+            selector: embedded("fastest-first"),
+            failover: embedded("standby"),
+            control_socket: None,
+            log_level: "info".to_owned(),
+            log_json: false,
+        }
+    }
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            network: NETWORK.to_owned(),
+            allow: Allow::All,
+            links_per_peer: 8,
+            heartbeat_us: 1_000_000,
+            suspect_min_us: 50_000,
+            dead_us: 15_000_000,
+            retry_min_us: 500_000,
+            retry_max_us: 60_000_000,
+            ttl_us: [Some(2_000_000), Some(60_000_000), None],
+            duplicates_permille: 20,
+        }
+    }
+}
+
+impl UplinkConfig {
+    /// An uplink of which nothing is known but its name.
+    pub fn new(name: String) -> Self {
+        Self {
+            name,
+            interface: None,
+            address: None,
+            enabled: true,
+            metered: None,
+            price_per_mib: 0,
+            quota_mib: None,
+            wake_uj: None,
+            nj_per_byte: None,
+            risk_group: None,
+        }
+    }
+}
+
+fn embedded(name: &str) -> PolicyConfig {
+    PolicyConfig {
+        module: Module::Embedded(name.to_owned()),
+        budget_us: BUDGET_US,
+        settings: Vec::new(),
+    }
+}

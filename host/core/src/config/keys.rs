@@ -1,0 +1,282 @@
+//! The keys of `config.toml`: the one table that reading, error messages and the commented
+//! default follow.
+//!
+//! A key is its name with its tables, what it takes, and where its value goes. Units are those
+//! of the text; `set` turns them into those of [`Config`].
+
+use core::ops::RangeInclusive;
+
+use pointsman_sdk::Value;
+
+use super::read::Reading;
+use super::rules::{self, Rule};
+use super::{Allow, Config, Module, PeerConfig, UplinkConfig};
+use crate::id::PeerId;
+use crate::input::Address;
+use crate::limits::{ADDRESSES_PER_PEER_MAX, LINKS_PER_PEER_MAX, PEERS_MAX, UPLINKS_MAX};
+use crate::policy::builtin::{FAILOVERS, SELECTORS};
+use toml::de::DeArray;
+
+/// A key that is read into a `T`.
+pub(super) struct Key<T> {
+    /// Its name with its tables, joined by dots.
+    pub(super) name: &'static str,
+    pub(super) field: Field<T>,
+}
+
+/// What a key takes, and where it goes.
+pub(super) enum Field<T> {
+    Flag(fn(&mut T, bool)),
+    Number {
+        range: RangeInclusive<u64>,
+        unit: &'static str,
+        set: fn(&mut T, u64),
+    },
+    Text {
+        rule: Rule,
+        set: fn(&mut T, String),
+    },
+    Port(fn(&mut T, Option<u16>)),
+    Peer(fn(&mut T, PeerId)),
+    Addresses(fn(&mut T, Vec<Address>)),
+    Allow(fn(&mut T, Allow)),
+    Module {
+        builtins: &'static [&'static str],
+        set: fn(&mut T, Module),
+    },
+    Settings(fn(&mut T, Vec<(String, Value)>)),
+    /// An array of tables, whose own keys are these.
+    Each {
+        keys: fn() -> Vec<KeyDoc>,
+        read: fn(&mut Reading, &mut T, &DeArray<'_>, &str),
+    },
+}
+
+impl<T> Field<T> {
+    /// For people: what may stand behind the `=`.
+    pub(super) fn takes(&self) -> String {
+        match self {
+            Self::Flag(_) => "true or false".to_owned(),
+            Self::Number { range, unit, set: _ } => {
+                let (least, most) = (range.start(), range.end());
+                format!("a whole number from {least} to {most}, in {unit}")
+            }
+            Self::Text { rule, set: _ } => rule.says.to_owned(),
+            Self::Port(_) => "a port from 0 to 65535 (0: any free one), or false".to_owned(),
+            Self::Peer(_) => "a peer id".to_owned(),
+            Self::Addresses(_) => format!("up to {ADDRESSES_PER_PEER_MAX} addresses in brackets"),
+            Self::Allow(_) => format!("\"all\", or up to {PEERS_MAX} peer ids in brackets"),
+            Self::Module { builtins, set: _ } => format!(
+                "\"embedded:NAME\", \"builtin:{}\", or the path of a .wasm file",
+                builtins.join("|")
+            ),
+            Self::Settings(_) => {
+                "a table of booleans, whole numbers, texts, and lists of either of the last two"
+                    .to_owned()
+            }
+            Self::Each { .. } => "tables in double brackets".to_owned(),
+        }
+    }
+}
+
+/// What a key is called and takes, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDoc {
+    /// Its name with its tables, such as `uplink.metered`.
+    pub name: String,
+    /// What may stand behind the `=`.
+    pub takes: String,
+}
+
+/// Every key of `config.toml`.
+pub fn keys() -> Vec<KeyDoc> {
+    docs("", &KEYS)
+}
+
+fn docs<T>(table: &str, keys: &[Key<T>]) -> Vec<KeyDoc> {
+    let doc = |key: &Key<T>| {
+        if let Field::Each { keys, read: _ } = &key.field {
+            return keys();
+        }
+        vec![KeyDoc { name: format!("{table}{}", key.name), takes: key.field.takes() }]
+    };
+    keys.iter().flat_map(doc).collect()
+}
+
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+
+/// The greatest value of a figure whose `u32::MAX` means that it is not known.
+const FIGURE_MAX: u64 = u32::MAX as u64 - 1;
+
+/// The greatest quota whose KiB are such a figure.
+const QUOTA_MIB_MAX: u64 = FIGURE_MAX / 1024;
+
+const fn key<T>(name: &'static str, field: Field<T>) -> Key<T> {
+    Key { name, field }
+}
+
+const fn ms<T>(range: RangeInclusive<u64>, set: fn(&mut T, u64)) -> Field<T> {
+    Field::Number { range, unit: "milliseconds", set }
+}
+
+const fn ttl_ms<T>(set: fn(&mut T, u64)) -> Field<T> {
+    Field::Number { range: 0..=30 * DAY_MS, unit: "milliseconds; 0 is for ever", set }
+}
+
+const fn budget<T>(set: fn(&mut T, u64)) -> Field<T> {
+    Field::Number { range: 10..=100_000, unit: "microseconds", set }
+}
+
+const fn text<T>(rule: Rule, set: fn(&mut T, String)) -> Field<T> {
+    Field::Text { rule, set }
+}
+
+/// A number whose key's range fits the smaller type.
+fn narrow<T: TryFrom<u64>>(number: u64) -> T {
+    T::try_from(number).ok().expect("the key's range fits the type that it is kept in")
+}
+
+fn ttl_us(ms: u64) -> Option<u64> {
+    (ms > 0).then_some(ms * 1000)
+}
+
+/// The keys of the config itself, table by table.
+pub(super) static KEYS: [Key<Config>; 28] = [
+    key(
+        "network.name",
+        text(rules::NETWORK, |c, name| {
+            c.node.network.clone_from(&name);
+            c.network = name;
+        }),
+    ),
+    key("node.identity", text(rules::PATH, |c, path| c.identity = Some(path))),
+    key("listen.quic", Field::Port(|c, port| c.listen_quic = port)),
+    key("listen.tcp", Field::Port(|c, port| c.listen_tcp = port)),
+    key("uplinks.others", Field::Flag(|c, flag| c.other_uplinks = flag)),
+    key(
+        "uplink",
+        Field::Each {
+            keys: || docs("uplink.", &UPLINK_KEYS),
+            read: |reading, c, array, shown| {
+                c.uplinks = reading.each(array, shown, &UPLINK_KEYS, UPLINKS_MAX, || {
+                    UplinkConfig::new(String::new())
+                });
+            },
+        },
+    ),
+    key(
+        "peer",
+        Field::Each {
+            keys: || docs("peer.", &PEER_KEYS),
+            read: |reading, c, array, shown| {
+                c.peers = reading.each(array, shown, &PEER_KEYS, PEERS_MAX, || PeerConfig {
+                    id: PeerId([0; 32]),
+                    addresses: Vec::new(),
+                });
+            },
+        },
+    ),
+    key("peers.allow", Field::Allow(|c, allow| c.node.allow = allow)),
+    key(
+        "peers.max_links",
+        Field::Number {
+            range: 1..=LINKS_PER_PEER_MAX as u64,
+            unit: "links to one peer",
+            set: |c, links| c.node.links_per_peer = narrow(links),
+        },
+    ),
+    key("mdns.enabled", Field::Flag(|c, flag| c.mdns = flag)),
+    key("link.heartbeat_ms", ms(100..=10 * MINUTE_MS, |c, ms| c.node.heartbeat_us = ms * 1000)),
+    key("link.suspect_min_ms", ms(10..=10_000, |c, ms| c.node.suspect_min_us = ms * 1000)),
+    key("link.dead_ms", ms(1_000..=60 * MINUTE_MS, |c, ms| c.node.dead_us = ms * 1000)),
+    key("dial.retry_min_ms", ms(50..=60 * MINUTE_MS, |c, ms| c.node.retry_min_us = ms * 1000)),
+    key("dial.retry_max_ms", ms(50..=DAY_MS, |c, ms| c.node.retry_max_us = ms * 1000)),
+    key("delivery.ttl_ms.realtime", ttl_ms(|c, ms| c.node.ttl_us[0] = ttl_us(ms))),
+    key("delivery.ttl_ms.interactive", ttl_ms(|c, ms| c.node.ttl_us[1] = ttl_us(ms))),
+    key("delivery.ttl_ms.bulk", ttl_ms(|c, ms| c.node.ttl_us[2] = ttl_us(ms))),
+    key(
+        "delivery.duplicates_permille",
+        Field::Number {
+            range: 0..=1000,
+            unit: "thousandths",
+            set: |c, share| c.node.duplicates_permille = narrow(share),
+        },
+    ),
+    key(
+        "policy.selector.module",
+        Field::Module { builtins: &SELECTORS, set: |c, module| c.selector.module = module },
+    ),
+    key("policy.selector.budget_us", budget(|c, us| c.selector.budget_us = narrow(us))),
+    key("policy.selector.settings", Field::Settings(|c, settings| c.selector.settings = settings)),
+    key(
+        "policy.failover.module",
+        Field::Module { builtins: &FAILOVERS, set: |c, module| c.failover.module = module },
+    ),
+    key("policy.failover.budget_us", budget(|c, us| c.failover.budget_us = narrow(us))),
+    key("policy.failover.settings", Field::Settings(|c, settings| c.failover.settings = settings)),
+    key("control.socket", text(rules::SOCKET, |c, path| c.control_socket = Some(path))),
+    key("log.level", text(rules::LOG_LEVEL, |c, level| c.log_level = level)),
+    key("log.json", Field::Flag(|c, flag| c.log_json = flag)),
+];
+
+const fn figure<T>(unit: &'static str, set: fn(&mut T, u64)) -> Field<T> {
+    Field::Number { range: 0..=FIGURE_MAX, unit, set }
+}
+
+/// The keys of an `[[uplink]]`. The first is required, and no two tables have it in common.
+static UPLINK_KEYS: [Key<UplinkConfig>; 10] = [
+    key("name", text(rules::UPLINK, |u, name| u.name = name)),
+    key("interface", text(rules::INTERFACE, |u, name| u.interface = Some(name))),
+    key("address", text(rules::IP, |u, ip| u.address = Some(ip))),
+    key("enabled", Field::Flag(|u, flag| u.enabled = flag)),
+    key("metered", Field::Flag(|u, flag| u.metered = Some(flag))),
+    key(
+        "price_per_mib",
+        figure("millionths of the currency unit", |u, price| {
+            u.price_per_mib = narrow(price);
+        }),
+    ),
+    key(
+        "quota_mib",
+        Field::Number {
+            range: 1..=QUOTA_MIB_MAX,
+            unit: "MiB since the node started",
+            set: |u, mib| u.quota_mib = Some(narrow(mib)),
+        },
+    ),
+    key("wake_uj", figure("microjoules", |u, uj| u.wake_uj = Some(narrow(uj)))),
+    key("nj_per_byte", figure("nanojoules", |u, nj| u.nj_per_byte = Some(narrow(nj)))),
+    key("risk_group", text(rules::RISK_GROUP, |u, group| u.risk_group = Some(group))),
+];
+
+/// The keys of a `[[peer]]`. The first is required, and no two tables have it in common.
+static PEER_KEYS: [Key<PeerConfig>; 2] = [
+    key("id", Field::Peer(|p, id| p.id = id)),
+    key("addresses", Field::Addresses(|p, addresses| p.addresses = addresses)),
+];
+
+/// What must hold between two keys.
+pub(super) struct Relation {
+    pub(super) keys: [&'static str; 2],
+    pub(super) holds: fn(&Config) -> bool,
+    pub(super) says: &'static str,
+}
+
+pub(super) const RELATIONS: [Relation; 3] = [
+    Relation {
+        keys: ["dial.retry_min_ms", "dial.retry_max_ms"],
+        holds: |c| c.node.retry_min_us <= c.node.retry_max_us,
+        says: "dial.retry_min_ms must not be above dial.retry_max_ms",
+    },
+    Relation {
+        keys: ["link.heartbeat_ms", "link.dead_ms"],
+        holds: |c| c.node.heartbeat_us < c.node.dead_us,
+        says: "link.dead_ms must be above link.heartbeat_ms, or idle links are closed",
+    },
+    Relation {
+        keys: ["link.suspect_min_ms", "link.dead_ms"],
+        holds: |c| c.node.suspect_min_us < c.node.dead_us,
+        says: "link.dead_ms must be above link.suspect_min_ms, or links die before they are suspect",
+    },
+];

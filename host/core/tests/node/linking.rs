@@ -1,0 +1,100 @@
+//! How links come about and end.
+
+use crate::scene::{SECOND_US, Scene, config};
+use pointsman_core::config::Allow;
+use pointsman_core::input::{Input, Protocol};
+use pointsman_core::output::{CloseReason, Event};
+use pointsman_sim::{At, Cut, Wire};
+
+const BOTH: &[Protocol] = &[Protocol::Quic, Protocol::Tcp];
+
+#[test]
+fn every_interface_and_protocol_gives_one_link() {
+    Scene::dialling(1, Wire::of_latency_us(500), BOTH).ready(4);
+}
+
+#[test]
+fn when_both_sides_dial_both_close_the_same_duplicate() {
+    for seed in 0..20 {
+        let wire = Wire { jitter_us: 400, ..Wire::of_latency_us(500) };
+        let mut scene = Scene::dialling(seed, wire, BOTH);
+        let (a, b) = (scene.a, scene.b);
+        scene.world.introduce(b, a, BOTH);
+        let scene = scene.ready(4);
+        let closed = |node| {
+            let events = &scene.world.site(node).events;
+            events
+                .iter()
+                .filter(|(_, e)| matches!(e, Event::Closed(_, CloseReason::Duplicate)))
+                .count()
+        };
+        assert!(closed(a) + closed(b) > 0, "seed {seed} made no duplicate");
+        assert_eq!(scene.world.links_up(a), scene.world.links_up(b), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_dial_that_fails_is_tried_again_later_and_later() {
+    let mut scene = Scene::dialling(1, Wire::of_latency_us(500), &[Protocol::Tcp]);
+    scene.world.crash(scene.b);
+    scene.world.run_for(60 * SECOND_US);
+    let events = &scene.world.site(scene.a).events;
+    let failed = events.iter().filter(|(_, e)| matches!(e, Event::DialFailed { .. })).count();
+    assert!((6..=20).contains(&failed), "{failed} dials of two addresses in a minute");
+    scene.world.restart(scene.b);
+    scene.world.run_for(60 * SECOND_US);
+    assert_eq!(scene.world.links_up(scene.a), 2);
+}
+
+#[test]
+fn a_peer_that_restarts_is_linked_anew_and_its_old_links_are_dropped() {
+    let mut scene = Scene::linked(1, Wire::of_latency_us(500));
+    scene.world.crash(scene.b);
+    scene.world.run_for(100_000);
+    scene.world.restart(scene.b);
+    let (a, b) = (scene.a, scene.b);
+    scene.world.introduce(b, a, &[Protocol::Quic]);
+    let back = scene.world.run_until(SECOND_US, |world| world.links_up(b) == 2);
+    assert!(back);
+    scene.world.run_for(100_000);
+    assert_eq!(scene.world.links_up(a), 2);
+    let tokens = scene.stream(pointsman_sdk::selector::Class::Interactive, 100, 10_000, SECOND_US);
+    scene.world.run_for(SECOND_US);
+    assert!(scene.all_delivered(&tokens));
+}
+
+#[test]
+fn a_peer_that_the_config_does_not_list_is_turned_away() {
+    let mut scene = Scene::dialling(1, Wire::of_latency_us(500), BOTH);
+    let nobody = pointsman_core::config::NodeConfig { allow: Allow::Listed(vec![]), ..config() };
+    scene.world.tell(scene.b, Input::Configured(nobody));
+    scene.world.run_for(5 * SECOND_US);
+    assert_eq!(scene.world.links_up(scene.a), 0);
+    let node = scene.world.site(scene.b).node.as_ref().expect("running");
+    assert!(node.snapshot().peers.iter().all(|peer| peer.links.is_empty()));
+    assert!(scene.counter(scene.b, "links_refused") > 0);
+}
+
+#[test]
+fn an_interface_that_goes_takes_its_links_along_and_brings_them_back() {
+    let mut scene = Scene::linked(1, Wire::of_latency_us(500));
+    let (a, b) = (scene.a, scene.b);
+    let uplink = scene.world.site(a).node.as_ref().expect("running").snapshot().uplinks[0].clone();
+    scene.world.tell(a, Input::UplinkGone(uplink.id));
+    scene.world.run_for(SECOND_US);
+    assert_eq!((scene.world.links_up(a), scene.world.links_up(b)), (1, 1));
+    scene.world.tell(a, Input::UplinkChanged(uplink));
+    scene.world.run_for(SECOND_US);
+    assert_eq!((scene.world.links_up(a), scene.world.links_up(b)), (2, 2));
+}
+
+#[test]
+fn a_link_that_stays_silent_is_closed_and_another_one_made_when_the_path_is_back() {
+    let mut scene = Scene::linked(1, Wire::of_latency_us(500));
+    scene.world.cut(At(scene.a, 0), Cut::BOTH);
+    scene.world.run_for(20 * SECOND_US);
+    assert_eq!(scene.world.links_up(scene.a), 1);
+    scene.world.cut(At(scene.a, 0), Cut::NONE);
+    scene.world.run_for(70 * SECOND_US);
+    assert_eq!((scene.world.links_up(scene.a), scene.world.links_up(scene.b)), (2, 2));
+}

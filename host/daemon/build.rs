@@ -1,0 +1,42 @@
+//! Embeds the policies that were compiled to `target/policies/*.wasm`, so that the binary runs
+//! them without any file. Without them (no Wasm toolchain was at hand) it embeds none, and the
+//! native builtins answer.
+
+use std::env;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo sets this")?);
+    let workspace = here.ancestors().nth(2).ok_or("this crate is two folders down")?;
+    let folder = workspace.join("target").join("policies");
+    // A folder that is not there can't be watched. Where it can't be made, nothing is lost
+    // but time: this runs with every build.
+    let _ = fs::create_dir_all(&folder);
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut table = String::from("&[\n");
+    for file in modules(&folder)? {
+        let name = file.file_stem().and_then(|name| name.to_str()).ok_or("a name in UTF-8")?;
+        println!("cargo::rerun-if-changed={}", file.display());
+        writeln!(table, "    ({name:?}, include_bytes!({:?})),", file.display())?;
+    }
+    table.push_str("]\n");
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets this")?);
+    fs::write(out.join("embedded.rs"), table)?;
+    Ok(())
+}
+
+/// The modules in a folder, in the order of their names; none where there is no folder.
+fn modules(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut files = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(folder)? {
+            files.push(entry?.path());
+        }
+    }
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "wasm"));
+    files.sort();
+    Ok(files)
+}

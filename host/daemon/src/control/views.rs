@@ -1,0 +1,41 @@
+//! What the control API says: names and units that stay.
+//!
+//! Times are in the unit that the name ends in. Numbers that may pass 2^53 and identities are
+//! text. A field is `null` where there is nothing to say; fields may be added, and are never
+//! renamed or given another unit.
+
+mod event;
+mod link;
+mod message;
+mod peer;
+mod status;
+
+use serde::{Deserialize, Serialize};
+
+pub use event::{EventView, FollowedView, followed};
+pub use link::{LinkView, links};
+pub use message::{DeliveryView, FateView, LoadView, delivery, fate};
+pub use peer::{AddressView, PeerView, QueueView, peers};
+pub(crate) use status::policies;
+pub use status::{CutView, ListenView, MailView, PolicyView, StatusView, UplinkView, status};
+
+/// What went wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// What went wrong, as a sentence.
+    pub error: String,
+    /// What to do about it; empty where nothing can be.
+    pub remedy: String,
+}
+
+/// What an edited config changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadView {
+    /// The keys that changed and took effect.
+    pub changed: Vec<String>,
+}
+
+/// A number of 64 bits as text: sixteen hexadecimal digits.
+pub fn hex64(number: u64) -> String {
+    format!("{number:016x}")
+}

@@ -1,0 +1,258 @@
+//! Events: a stable head, and fields that depend on the kind.
+
+use std::collections::BTreeMap;
+
+use pointsman_core::id::PeerId;
+use pointsman_core::input::DownReason;
+use pointsman_core::output::{CloseReason, Event, Violation};
+use pointsman_sdk::failover;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::link::protocol_name;
+use super::peer::failure_name;
+use crate::shell::journal::{Followed, Happening, LinkInfo, Record};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventView {
+    /// Its number: 1 for the first since the node started, without gaps.
+    pub number: u64,
+    /// When, in milliseconds since 1970-01-01 UTC.
+    pub unix_ms: u64,
+    /// What kind, such as `link-up`; see the other fields of that kind.
+    pub kind: String,
+    /// The same as a sentence.
+    pub text: String,
+    /// The peer that it is about.
+    pub peer: Option<String>,
+    /// The link that it is about.
+    pub link: Option<u32>,
+    /// The uplink that it is about, or that the link is bound to.
+    pub uplink: Option<String>,
+    /// What only this kind has: `late_us`, `silent_us`, `packets`, `bytes`, `reason`, `onto`,
+    /// `resent`, `because`, `address`, `why`, `role`, `strikes`, `asleep_us`, `keys`,
+    /// `inbound`, `outbound`.
+    pub details: BTreeMap<String, Value>,
+}
+
+/// What a follower finds next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FollowedView {
+    /// An event.
+    Event(Box<EventView>),
+    /// Events that were dropped before they were read.
+    Missed {
+        /// So many.
+        missed: u64,
+    },
+}
+
+/// For JSON.
+pub fn followed(followed: &Followed) -> FollowedView {
+    match followed {
+        Followed::Record(record) => FollowedView::Event(Box::new(view(record))),
+        Followed::Missed(missed) => FollowedView::Missed { missed: *missed },
+    }
+}
+
+fn view(record: &Record) -> EventView {
+    let (link, uplink) = match &record.what {
+        Happening::Node { link, uplink, .. } => (link.as_deref(), uplink.clone()),
+        Happening::Cut { uplink, .. } | Happening::ListenFailed { uplink, .. } => {
+            (None, Some(uplink.clone()))
+        }
+        Happening::Reconfigured(_) | Happening::Stopping => (None, None),
+    };
+    let told = tell(&record.what, link);
+    EventView {
+        number: record.number,
+        unix_ms: record.unix_ms,
+        kind: told.kind.to_owned(),
+        text: told.text,
+        peer: told.peer.or_else(|| link.map(|link| link.peer.to_string())),
+        link: told.link.or_else(|| link.map(|link| link.link.0)),
+        uplink: uplink.or_else(|| link.map(|link| link.uplink.clone())),
+        details: told.details,
+    }
+}
+
+/// What is told of one kind.
+struct Told {
+    kind: &'static str,
+    text: String,
+    peer: Option<String>,
+    link: Option<u32>,
+    details: BTreeMap<String, Value>,
+}
+
+impl Told {
+    fn new(kind: &'static str, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), peer: None, link: None, details: BTreeMap::new() }
+    }
+
+    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn on(self, link: u32) -> Self {
+        Self { link: Some(link), ..self }
+    }
+
+    fn of(self, peer: String) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+}
+
+fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
+    match what {
+        Happening::Node { event, uplink, .. } => {
+            node_event(event, link, uplink.as_deref().unwrap_or("an uplink"))
+        }
+        Happening::Reconfigured(keys) if keys.is_empty() => {
+            Told::new("reconfigured", "the config was read again; nothing changed")
+                .with("keys", json!(keys))
+        }
+        Happening::Reconfigured(keys) => {
+            Told::new("reconfigured", format!("the config changed: {}", keys.join(", ")))
+                .with("keys", json!(keys))
+        }
+        Happening::Cut { uplink, inbound, outbound } => {
+            Told::new("cut", cut_text(uplink, *inbound, *outbound))
+                .with("inbound", *inbound)
+                .with("outbound", *outbound)
+        }
+        Happening::ListenFailed { uplink, protocol, why } => {
+            let protocol = protocol_name(*protocol);
+            Told::new("listen-failed", format!("cannot listen on {uplink} by {protocol}: {why}"))
+                .with("why", why.as_str())
+        }
+        Happening::Stopping => Told::new("stopping", "the node finishes and stops"),
+    }
+}
+
+fn cut_text(uplink: &str, inbound: bool, outbound: bool) -> String {
+    match (inbound, outbound) {
+        (true, true) => format!("{uplink} is cut in both directions"),
+        (true, false) => format!("{uplink} is cut: what arrives is lost"),
+        (false, true) => format!("{uplink} is cut: what is sent is lost"),
+        (false, false) => format!("{uplink} is whole again"),
+    }
+}
+
+fn node_event(event: &Event, info: Option<&LinkInfo>, uplink: &str) -> Told {
+    let name = |link: u32| match info {
+        Some(info) => format!("link {link} ({} over {})", protocol_name(info.protocol), info.uplink),
+        None => format!("link {link}"),
+    };
+    match event {
+        Event::LinkUp(link) => Told::new("link-up", format!("{} is up", name(link.0))).on(link.0),
+        Event::LinkDown(link, reason) => {
+            let why = down_name(*reason);
+            Told::new("link-down", format!("{} is down: {why}", name(link.0)))
+                .on(link.0)
+                .with("why", why)
+        }
+        Event::Suspect(link, late_us) => {
+            let text = format!("{} is suspect: {late_us} µs without an answer", name(link.0));
+            Told::new("suspect", text).on(link.0).with("late_us", *late_us)
+        }
+        Event::Recovered(link, silent_us) => {
+            let text = format!("{} was heard again after {silent_us} µs", name(link.0));
+            Told::new("recovered", text).on(link.0).with("silent_us", *silent_us)
+        }
+        Event::Hedged { from, packets, bytes, reason } => {
+            let text = format!("{packets} packets of {} were copied elsewhere", name(from.0));
+            Told::new("hedged", text)
+                .on(from.0)
+                .with("packets", *packets)
+                .with("bytes", *bytes)
+                .with("reason", *reason)
+        }
+        Event::Closed(link, reason) => {
+            let why = close_name(*reason);
+            Told::new("closed", format!("{} was closed: {why}", name(link.0)))
+                .on(link.0)
+                .with("why", why)
+        }
+        Event::Moved { peer, onto, resent, event, reason } => {
+            let onto: Vec<u32> = onto.iter().map(|link| link.0).collect();
+            moved(peer, &onto, event_name(*event)).with("resent", *resent).with("reason", *reason)
+        }
+        Event::DialFailed { peer, address, failure, .. } => {
+            let why = failure_name(*failure);
+            Told::new("dial-failed", format!("{peer} cannot be reached at {}: {why}", address.text))
+                .of(peer.to_string())
+                .with("address", address.text.as_str())
+                .with("why", why)
+        }
+        Event::UplinkChanged(_) => Told::new("uplink-changed", format!("{uplink} is in use")),
+        Event::UplinkGone(_) => Told::new("uplink-gone", format!("{uplink} is gone")),
+        Event::Struck { role, strike, strikes } => {
+            let text = format!("the {} did not answer: {strike}", role.name());
+            Told::new("struck", text)
+                .with("role", role.name())
+                .with("why", strike.to_string())
+                .with("strikes", *strikes)
+        }
+        Event::Resumed(asleep_us) => {
+            Told::new("resumed", format!("the machine slept for {} ms", asleep_us / 1000))
+                .with("asleep_us", *asleep_us)
+        }
+    }
+}
+
+fn moved(peer: &PeerId, onto: &[u32], because: &'static str) -> Told {
+    Told::new("moved", format!("traffic to {peer} moved onto links {onto:?}: {because}"))
+        .of(peer.to_string())
+        .with("onto", json!(onto))
+        .with("because", because)
+}
+
+fn event_name(event: failover::Event) -> &'static str {
+    match event {
+        failover::Event::Suspect => "suspect",
+        failover::Event::Lost => "lost",
+        failover::Event::Fading => "fading",
+        failover::Event::Recovered => "recovered",
+        failover::Event::Appeared => "appeared",
+        failover::Event::UplinkChanged => "uplink-changed",
+        failover::Event::DialFailed => "dial-failed",
+        failover::Event::ProbeResult => "probe-result",
+        failover::Event::Tick => "tick",
+    }
+}
+
+fn down_name(reason: DownReason) -> &'static str {
+    match reason {
+        DownReason::Ordered => "ordered",
+        DownReason::Closed => "closed by the peer",
+        DownReason::Broken => "broken",
+    }
+}
+
+fn close_name(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Duplicate => "duplicate",
+        CloseReason::NotAllowed => "not-allowed",
+        CloseReason::Limited => "limited",
+        CloseReason::Violation(violation) => violation_name(violation),
+        CloseReason::Incompatible => "incompatible",
+        CloseReason::Policy => "policy",
+        CloseReason::UplinkGone => "uplink-gone",
+        CloseReason::Dead => "dead",
+    }
+}
+
+fn violation_name(violation: Violation) -> &'static str {
+    match violation {
+        Violation::Malformed => "violation: malformed",
+        Violation::FalseAck => "violation: false-ack",
+        Violation::OverCredit => "violation: over-credit",
+        Violation::HelloOrder => "violation: hello-order",
+        Violation::WrongChannel => "violation: wrong-channel",
+        Violation::BadPiece => "violation: bad-piece",
+    }
+}

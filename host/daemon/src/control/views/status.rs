@@ -1,0 +1,241 @@
+//! The node as a whole.
+
+use std::collections::BTreeMap;
+
+use pointsman_core::limits;
+use pointsman_core::policy::Role;
+use pointsman_core::snapshot::{SlotSnapshot, Snapshot};
+use serde::{Deserialize, Serialize};
+
+use super::hex64;
+use crate::handle::About;
+use crate::policies::Seated;
+use crate::shell::Report;
+
+/// The node as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// This node's identity.
+    pub peer: String,
+    /// Version of this program.
+    pub version: String,
+    /// Random number of this run, in hexadecimal.
+    pub session: String,
+    /// The process.
+    pub pid: u32,
+    /// Since the start.
+    pub uptime_ms: u64,
+    /// `network.name`.
+    pub network: String,
+    /// The config file; `null` where the defaults hold.
+    pub config: Option<String>,
+    /// Where it listens.
+    pub listening: Vec<ListenView>,
+    /// Its interfaces.
+    pub uplinks: Vec<UplinkView>,
+    /// Peers that it knows.
+    pub peers: usize,
+    /// Peers with a usable link.
+    pub peers_linked: usize,
+    /// Links of any state.
+    pub links: usize,
+    /// Its policies, one for each slot.
+    pub policies: Vec<PolicyView>,
+    /// Messages that wait for applications here.
+    pub mail: MailView,
+    /// Messages of applications here that have no last fate yet.
+    pub under_way: usize,
+    /// What was counted since the start; every name says what.
+    pub counters: BTreeMap<String, u64>,
+    /// Limits that are reached now, as sentences; empty when all is well.
+    pub limits_reached: Vec<String>,
+}
+
+/// An address that it listens on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenView {
+    /// The uplink's name.
+    pub uplink: String,
+    /// The multiaddr, without the peer's identity.
+    pub address: String,
+}
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UplinkView {
+    /// Its name.
+    pub name: String,
+    /// Local addresses with prefix lengths.
+    pub addresses: Vec<String>,
+    /// Whether it has a way out.
+    pub has_default_route: bool,
+    /// Whether traffic costs money or quota.
+    pub metered: bool,
+    /// Uplinks with the same number fail together.
+    pub risk_group: u32,
+    /// `null` unless an operator cut it.
+    pub cut: Option<CutView>,
+}
+
+/// In which directions an uplink is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutView {
+    /// What arrives is lost.
+    pub inbound: bool,
+    /// What is sent is lost.
+    pub outbound: bool,
+}
+
+/// A slot and the policy in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyView {
+    /// `selector` or `failover`.
+    pub role: String,
+    /// What the config names: `builtin:NAME`, `embedded:NAME` or a path.
+    pub module: String,
+    /// What runs: `builtin`, `embedded` or `file`.
+    pub kind: String,
+    /// The policy's own name.
+    pub name: String,
+    /// Its version; empty for a builtin.
+    pub version: String,
+    /// Digest of the module, in hexadecimal; `null` for a builtin.
+    pub digest: Option<String>,
+    /// What an operator should know about it; `null` where nothing.
+    pub note: Option<String>,
+    /// Questions asked.
+    pub asked: u64,
+    /// Questions that the builtin answered in a module's stead.
+    pub answered_by_builtin: u64,
+    /// Answers that did not count.
+    pub strikes: u64,
+    /// Why the last of them did not.
+    pub last_strike: Option<String>,
+}
+
+/// Messages that wait for applications here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailView {
+    /// Listeners that are connected.
+    pub listeners: usize,
+    /// Messages that wait for a listener to come.
+    pub unclaimed: usize,
+    /// Messages that a listener has not taken yet.
+    pub claimed: usize,
+}
+
+/// The whole of it.
+pub fn status(about: &About, seated: &[Seated], report: &Report) -> StatusView {
+    let node = &report.node;
+    let peers = super::peers(node);
+    StatusView {
+        peer: about.peer.to_string(),
+        version: about.version.to_owned(),
+        session: hex64(node.session),
+        pid: std::process::id(),
+        uptime_ms: u64::try_from(about.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        network: about.network.clone(),
+        config: about.config_file.as_ref().map(|file| file.display().to_string()),
+        listening: listening(report),
+        uplinks: uplinks(report),
+        peers: peers.len(),
+        peers_linked: peers.iter().filter(|peer| peer.links_usable > 0).count(),
+        links: peers.iter().map(|peer| peer.links).sum(),
+        policies: policies(seated, node),
+        mail: MailView {
+            listeners: report.mail.listeners,
+            unclaimed: report.mail.unclaimed,
+            claimed: report.mail.claimed,
+        },
+        under_way: report.under_way,
+        counters: counters(report),
+        limits_reached: limits_reached(node),
+    }
+}
+
+/// The slots.
+pub(crate) fn policies(seated: &[Seated], node: &Snapshot) -> Vec<PolicyView> {
+    let slot = |role| match role {
+        Role::Selector => &node.selector,
+        Role::Failover => &node.failover,
+    };
+    seated.iter().map(|one| policy(one, slot(one.role))).collect()
+}
+
+fn policy(seated: &Seated, slot: &SlotSnapshot) -> PolicyView {
+    PolicyView {
+        role: seated.role.name().to_owned(),
+        module: seated.module.clone(),
+        kind: seated.kind.name().to_owned(),
+        name: seated.name.clone(),
+        version: seated.version.clone(),
+        digest: seated.digest.clone(),
+        note: seated.note.map(str::to_owned),
+        asked: slot.asked,
+        answered_by_builtin: slot.answered_by_builtin,
+        strikes: slot.strikes,
+        last_strike: slot.last_strike.map(|strike| strike.to_string()),
+    }
+}
+
+fn listening(report: &Report) -> Vec<ListenView> {
+    let view = |one: &crate::net::ListenAddress| ListenView {
+        uplink: one.uplink.clone(),
+        address: one.address.text.clone(),
+    };
+    report.listening.iter().map(view).collect()
+}
+
+fn uplinks(report: &Report) -> Vec<UplinkView> {
+    let cut = |name: &str| {
+        let found = report.cuts.iter().find(|(cut, ..)| cut == name);
+        found.map(|&(_, inbound, outbound)| CutView { inbound, outbound })
+    };
+    let view = |uplink: &pointsman_core::input::Uplink| UplinkView {
+        name: uplink.name.clone(),
+        addresses: uplink.addresses.clone(),
+        has_default_route: uplink.has_default_route,
+        metered: uplink.metered,
+        risk_group: uplink.risk_group,
+        cut: cut(&uplink.name),
+    };
+    report.node.uplinks.iter().map(view).collect()
+}
+
+fn counters(report: &Report) -> BTreeMap<String, u64> {
+    let tally = report.tally;
+    let own = [
+        ("loop_turns", tally.turns),
+        ("loop_lag_us_max", tally.lag_us_max),
+        ("frames_unqueued", tally.frames_unqueued),
+        ("frames_for_gone_links", tally.frames_without_link),
+        ("dials_unheard", tally.dials_unheard),
+    ];
+    let all = report.node.counters.iter().copied().chain(own);
+    all.map(|(name, count)| (name.to_owned(), count)).collect()
+}
+
+fn limits_reached(node: &Snapshot) -> Vec<String> {
+    let links: usize = node.peers.iter().map(|peer| peer.links.len()).sum();
+    let waiting: u64 = node.peers.iter().flat_map(|peer| peer.queues).map(|one| one.bytes).sum();
+    let mut reached = Vec::new();
+    if node.peers.len() >= limits::PEERS_MAX {
+        reached.push(format!("{} peers are known, the most that are kept", limits::PEERS_MAX));
+    }
+    if links >= limits::LINKS_MAX {
+        reached.push(format!("{} links are up, the most that are kept", limits::LINKS_MAX));
+    }
+    if node.uplinks.len() >= limits::UPLINKS_MAX {
+        reached.push(format!("{} uplinks are in use, the most there may be", limits::UPLINKS_MAX));
+    }
+    if waiting >= limits::QUEUES_BYTES_MAX {
+        reached.push(format!("{waiting} bytes wait to be sent, the most there may be"));
+    }
+    let full = |queue: &pointsman_core::snapshot::QueueSnapshot| {
+        queue.messages >= limits::QUEUE_MESSAGES_MAX || queue.bytes >= limits::QUEUE_BYTES_MAX
+    };
+    for peer in node.peers.iter().filter(|peer| peer.queues.iter().any(full)) {
+        reached.push(format!("a queue to {} is full", peer.peer));
+    }
+    reached
+}

@@ -1,0 +1,210 @@
+//! What the shell and the network task say to each other.
+//!
+//! Every channel is bounded. Orders are few (dials are bounded by the Node, the rest is rare),
+//! so a full order channel means that the network task is stuck, and says so by [`Busy`].
+
+use std::sync::Arc;
+
+use libp2p::identity::Keypair;
+use pointsman_core::config::Allow;
+use pointsman_core::frame::{Channel, Frame, FrameError};
+use pointsman_core::id::{DialId, LinkId, PeerId};
+use pointsman_core::input::{
+    Address, DialFailure, DownReason, LinkSample, NewLink, Protocol, Source, Uplink,
+};
+use tokio::sync::{mpsc, watch};
+
+use super::links::queue::LinkSender;
+
+/// What the network task is started with.
+#[derive(Clone, Debug)]
+pub struct NetOptions {
+    /// Who we are; see [`crate::identity`].
+    pub keypair: Keypair,
+    /// `network.name`: part of the protocol names, and of the mDNS service.
+    pub network: String,
+    /// Who may connect. Changed later by [`Net::allow`].
+    pub allow: Allow,
+    /// Whether to advertise and browse by mDNS.
+    pub mdns: bool,
+}
+
+/// Where to listen on one uplink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// The uplink as the shell sees it now. Its name binds the sockets; its addresses tell
+    /// which remote addresses are in the same subnet, so also an uplink without any listener
+    /// is told by [`Net::listen`].
+    pub uplink: Uplink,
+    /// UDP port for QUIC; 0 for any free one, `None` to not listen.
+    pub quic: Option<u16>,
+    /// TCP port; 0 for any free one, `None` to not listen.
+    pub tcp: Option<u16>,
+}
+
+/// An address that this node listens on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListenAddress {
+    /// The name of the uplink.
+    pub uplink: String,
+    /// The address, without the uplink's name in it: what a remote would dial.
+    pub address: Address,
+}
+
+/// Facts of links. Of one link they come in this order: `Up`, any of the others, `Down`.
+///
+/// A link that came `Up` goes `Down` exactly once, for whatever reason.
+#[derive(Debug)]
+pub enum LinkFact {
+    /// The handshake is done and all channels are open, on this side at least.
+    Up {
+        /// The link.
+        new: NewLink,
+        /// Where its frames go. Dropping it closes the link; see [`LinkSender::close`].
+        sender: LinkSender,
+    },
+    /// Frames arrived. At most [`pointsman_core::limits::BATCH_BYTES_MAX`] bytes of data and
+    /// [`pointsman_core::limits::BATCH_CONTROL_MAX`] frames of control. In order in each
+    /// channel; control frames come first, a `Bye` last.
+    Received {
+        /// On which link.
+        link: LinkId,
+        /// The frames; never empty.
+        frames: Vec<(Channel, Frame)>,
+    },
+    /// Bytes arrived that are no frame. Nothing more is read on this link; it still writes.
+    Malformed {
+        /// On which link.
+        link: LinkId,
+        /// What is wrong with them.
+        error: FrameError,
+    },
+    /// What the protocol below measured, where it differs from the last time.
+    Measured {
+        /// On which link.
+        link: LinkId,
+        /// The figures.
+        sample: LinkSample,
+    },
+    /// The link is gone.
+    Down {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        reason: DownReason,
+    },
+}
+
+/// Facts of the network that belong to no link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetFact {
+    /// A dial came to nothing. Every dial ends in this, or in a [`LinkFact::Up`] with its
+    /// number.
+    DialFailed {
+        /// Which order.
+        dial: DialId,
+        /// Why.
+        failure: DialFailure,
+        /// The same for people.
+        text: String,
+    },
+    /// The addresses that this node listens on, all of them, after each change.
+    Listening(Vec<ListenAddress>),
+    /// A listener could not be opened, or broke.
+    ListenFailed {
+        /// On which uplink.
+        uplink: String,
+        /// Of which protocol.
+        protocol: Protocol,
+        /// Why, for people.
+        text: String,
+    },
+    /// A peer may be reachable at an address.
+    Sighted {
+        /// Who, as claimed.
+        peer: PeerId,
+        /// Where.
+        address: Address,
+        /// Who says so.
+        source: Source,
+    },
+    /// A sighting was withdrawn.
+    Unsighted {
+        /// Who.
+        peer: PeerId,
+        /// Where.
+        address: Address,
+        /// Who had said so.
+        source: Source,
+    },
+}
+
+/// Where the facts come out. Take `links` before `net`: acknowledgements are urgent, and
+/// discovery is not.
+#[derive(Debug)]
+pub struct NetFacts {
+    /// Of links. While it is full no link reads any more data.
+    pub links: mpsc::Receiver<LinkFact>,
+    /// Of the rest.
+    pub net: mpsc::Receiver<NetFact>,
+}
+
+/// The order channel is full, or the network task is gone: the order was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the network task takes no more orders now")]
+pub struct Busy;
+
+/// Orders to the network task, which ends when the last of these is dropped.
+#[derive(Clone, Debug)]
+pub struct Net {
+    pub(super) orders: mpsc::Sender<Order>,
+    pub(super) listening: watch::Receiver<Arc<[ListenAddress]>>,
+}
+
+/// An order, on its way to the network task.
+#[derive(Debug)]
+pub(super) enum Order {
+    Dial { dial: DialId, peer: PeerId, address: Address, uplink: String },
+    Listen(Listener),
+    Unlisten(String),
+    Allow(Allow),
+}
+
+impl Net {
+    /// Connects to a peer at an address over the uplink of this name. Answered by
+    /// [`LinkFact::Up`] with this dial, or by [`NetFact::DialFailed`].
+    pub fn dial(
+        &self,
+        dial: DialId,
+        peer: PeerId,
+        address: Address,
+        uplink: String,
+    ) -> Result<(), Busy> {
+        self.order(Order::Dial { dial, peer, address, uplink })
+    }
+
+    /// Listens on an uplink, or changes where it is listened. What stays the same stays open;
+    /// listeners at addresses that the uplink no longer has are closed.
+    pub fn listen(&self, listener: Listener) -> Result<(), Busy> {
+        self.order(Order::Listen(listener))
+    }
+
+    /// Closes all listeners of the uplink of this name, and forgets its subnets. Links live on.
+    pub fn unlisten(&self, uplink: String) -> Result<(), Busy> {
+        self.order(Order::Unlisten(uplink))
+    }
+
+    /// Who may connect from now on. Links that are up stay: they are the Node's to close.
+    pub fn allow(&self, allow: Allow) -> Result<(), Busy> {
+        self.order(Order::Allow(allow))
+    }
+
+    /// The addresses that this node listens on now.
+    pub fn addresses(&self) -> Arc<[ListenAddress]> {
+        self.listening.borrow().clone()
+    }
+
+    fn order(&self, order: Order) -> Result<(), Busy> {
+        self.orders.try_send(order).map_err(|_| Busy)
+    }
+}

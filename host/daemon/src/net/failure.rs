@@ -1,0 +1,104 @@
+//! Why a connection did not come about, in terms that the Node treats differently.
+
+use std::error::Error;
+use std::io;
+
+use libp2p::PeerId;
+use pointsman_core::input::DialFailure;
+
+use super::address::Family;
+
+/// Why a dial or an accepted connection came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The uplink of the address is not there.
+    #[error("uplink `{0}` is not there: it went away, or nothing of that name was found")]
+    NoUplink(String),
+    /// The uplink has no address of that kind.
+    #[error("uplink `{0}` has no {1} address")]
+    NoFamily(String, Family),
+    /// The name does not resolve to an address that the uplink can reach.
+    #[error("no usable address behind the name")]
+    NoAddress,
+    /// No answer in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// Somebody else answered.
+    #[error("{found} answered where {expected} was expected")]
+    WrongPeer {
+        /// Who should have.
+        expected: Box<PeerId>,
+        /// Who did.
+        found: Box<PeerId>,
+    },
+    /// The other end breaks the protocol, or speaks another one.
+    #[error("handshake failed: {0}")]
+    Handshake(String),
+    /// A dial to that address is under way already.
+    #[error("a dial to that address is under way already")]
+    Busy,
+    /// The listener-role dial lacks a listener on its uplink, or the peer to expect.
+    #[error("to be the listener of a dial needs a listener on its uplink, and a peer to expect")]
+    NoListener,
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl ConnectError {
+    /// What the Node is told.
+    pub fn failure(&self) -> DialFailure {
+        match self {
+            Self::NoUplink(_) | Self::NoFamily(..) | Self::NoAddress => DialFailure::Unreachable,
+            Self::TimedOut => DialFailure::TimedOut,
+            Self::WrongPeer { .. } => DialFailure::WrongPeer,
+            Self::Busy => DialFailure::Limited,
+            Self::Handshake(_) | Self::NoListener => DialFailure::Other,
+            Self::Io(error) => of_kind(error.kind()),
+        }
+    }
+}
+
+fn of_kind(kind: io::ErrorKind) -> DialFailure {
+    const KINDS: [(io::ErrorKind, DialFailure); 6] = [
+        (io::ErrorKind::ConnectionRefused, DialFailure::Refused),
+        (io::ErrorKind::TimedOut, DialFailure::TimedOut),
+        (io::ErrorKind::HostUnreachable, DialFailure::Unreachable),
+        (io::ErrorKind::NetworkUnreachable, DialFailure::Unreachable),
+        (io::ErrorKind::NetworkDown, DialFailure::Unreachable),
+        (io::ErrorKind::AddrNotAvailable, DialFailure::Unreachable),
+    ];
+    KINDS.iter().find(|(known, _)| *known == kind).map_or(DialFailure::Other, |(_, to)| *to)
+}
+
+/// What the Node is told of an error that came through libp2p's boxes.
+pub fn dial_failure(error: &(dyn Error + 'static)) -> DialFailure {
+    if let Some(ours) = error.downcast_ref::<ConnectError>() {
+        return ours.failure();
+    }
+    if let Some(io) = error.downcast_ref::<io::Error>() {
+        return match io.get_ref() {
+            Some(inner) => dial_failure(inner),
+            None => of_kind(io.kind()),
+        };
+    }
+    error.source().map_or(DialFailure::Other, dial_failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::TransportError;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_recognised_through_libp2ps_boxes() {
+        let boxed = TransportError::Other(io::Error::other(ConnectError::TimedOut));
+        assert_eq!(dial_failure(&boxed), DialFailure::TimedOut);
+        let refused = ConnectError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let boxed = TransportError::Other(io::Error::other(refused));
+        assert_eq!(dial_failure(&boxed), DialFailure::Refused);
+        let strange = TransportError::Other(io::Error::other("what?"));
+        assert_eq!(dial_failure(&strange), DialFailure::Other);
+    }
+}

@@ -1,0 +1,125 @@
+//! Which remote addresses are near: in a subnet of the uplink that leads to them.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use pointsman_core::input::{Transport, Uplink};
+
+/// The subnets of all uplinks, by the uplink's name. Bounded by the number of uplinks.
+#[derive(Clone, Debug, Default)]
+pub struct Subnets {
+    uplinks: HashMap<String, Vec<(IpAddr, u8)>>,
+}
+
+impl Subnets {
+    /// Notes the subnets of an uplink, in place of what was known of it. Addresses that can't
+    /// be read are left out.
+    pub fn set(&mut self, uplink: &Uplink) {
+        let subnets = uplink.addresses.iter().filter_map(|text| subnet(text)).collect();
+        self.uplinks.insert(uplink.name.clone(), subnets);
+    }
+
+    /// Forgets an uplink.
+    pub fn forget(&mut self, uplink: &str) {
+        self.uplinks.remove(uplink);
+    }
+
+    /// The kind of network that leads over the uplink to a remote address. Loopback and
+    /// link-local addresses are near on every uplink, and so is what has no IP address.
+    pub fn transport(&self, uplink: &str, remote: &Multiaddr) -> Transport {
+        let Some(remote) = ip(remote) else { return Transport::Lan };
+        let near = is_local(remote)
+            || self
+                .uplinks
+                .get(uplink)
+                .is_some_and(|all| all.iter().any(|&(ip, bits)| is_within(remote, ip, bits)));
+        if near { Transport::Lan } else { Transport::Internet }
+    }
+}
+
+/// The IP address of a multiaddr, if it has one.
+pub fn ip(address: &Multiaddr) -> Option<IpAddr> {
+    address.iter().find_map(|part| match part {
+        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
+        Protocol::Ip6(ip) => Some(ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)),
+        _ => None,
+    })
+}
+
+/// `192.0.2.7/24`.
+fn subnet(text: &str) -> Option<(IpAddr, u8)> {
+    let (ip, bits) = text.split_once('/')?;
+    let ip: IpAddr = ip.parse().ok()?;
+    let bits: u8 = bits.parse().ok()?;
+    let whole = if ip.is_ipv4() { Ipv4Addr::BITS } else { Ipv6Addr::BITS };
+    (u32::from(bits) <= whole).then_some((ip, bits))
+}
+
+fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local(),
+    }
+}
+
+fn is_within(remote: IpAddr, own: IpAddr, bits: u8) -> bool {
+    let bits = u32::from(bits);
+    match (remote, own) {
+        (IpAddr::V4(remote), IpAddr::V4(own)) => {
+            let differing = remote.to_bits() ^ own.to_bits();
+            differing.leading_zeros() >= bits
+        }
+        (IpAddr::V6(remote), IpAddr::V6(own)) => {
+            let differing = remote.to_bits() ^ own.to_bits();
+            differing.leading_zeros() >= bits
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uplink(addresses: &[&str]) -> Uplink {
+        Uplink {
+            id: pointsman_core::id::UplinkId(1),
+            name: "wlan0".into(),
+            has_default_route: true,
+            addresses: addresses.iter().map(ToString::to_string).collect(),
+            risk_group: 0,
+            metered: false,
+            price_per_mib: 0,
+            quota_left_kib: u32::MAX,
+            wake_uj: 0,
+            nj_per_byte: 0,
+        }
+    }
+
+    #[test]
+    fn an_address_in_the_uplinks_subnet_is_near() {
+        let mut subnets = Subnets::default();
+        subnets.set(&uplink(&["192.0.2.7/24", "2001:db8::7/64", "nonsense", "10.0.0.1/33"]));
+        let cases = [
+            ("/ip4/192.0.2.200/udp/1/quic-v1", Transport::Lan),
+            ("/ip4/192.0.3.200/udp/1/quic-v1", Transport::Internet),
+            ("/ip4/10.0.0.1/tcp/1", Transport::Internet),
+            ("/ip6/2001:db8::1/tcp/1", Transport::Lan),
+            ("/ip6/2001:db8:0:1::1/tcp/1", Transport::Internet),
+            ("/ip6/::ffff:192.0.2.9/tcp/1", Transport::Lan),
+            ("/ip4/127.0.0.2/tcp/1", Transport::Lan),
+            ("/ip6/fe80::1/tcp/1", Transport::Lan),
+            ("/memory/7", Transport::Lan),
+        ];
+        for (text, transport) in cases {
+            let address: Multiaddr = text.parse().unwrap();
+            assert_eq!(subnets.transport("wlan0", &address), transport, "{text}");
+        }
+        let near: Multiaddr = "/ip4/192.0.2.200/tcp/1".parse().unwrap();
+        assert_eq!(subnets.transport("eth0", &near), Transport::Internet);
+        subnets.forget("wlan0");
+        assert_eq!(subnets.transport("wlan0", &near), Transport::Internet);
+    }
+}

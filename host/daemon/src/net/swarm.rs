@@ -1,0 +1,285 @@
+//! The network task: it owns the swarm, carries orders out and tells facts.
+//!
+//! It never waits for the loop: facts that the loop does not take yet wait here, bounded by
+//! what they are about (links, dials under way, uplinks), and mDNS is not listened to while
+//! any do. It ends when the last [`Net`] is dropped, and all connections with it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::upgrade::Version;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{self, NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, connection_limits, memory_connection_limits};
+use pointsman_core::id::{DialId, PeerId as Identity};
+use pointsman_core::input::{Address, DialFailure};
+use pointsman_core::limits;
+use tokio::sync::{mpsc, watch};
+
+use super::address::with_uplink;
+use super::api::{LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions, Order};
+use super::bindings::Bindings;
+use super::gate::Gate;
+use super::identify::Identify;
+use super::links::Wires;
+use super::links::behaviour::{LinkEvent, Links};
+use super::listeners::{Bind, Listeners, wanted};
+use super::mdns::Mdns;
+use super::registry::Registry;
+use super::transport::transport;
+use crate::identity;
+
+/// Orders that wait for the task: all dials that the Node may have under way, and two for
+/// each uplink.
+const ORDERS_MAX: usize = limits::DIALS_MAX + 2 * limits::UPLINKS_MAX;
+
+/// Starts the network task on our own transports. Must be called within a tokio runtime. An
+/// error only where no certificate can be made of the key.
+pub fn start(
+    options: NetOptions,
+    bindings: Bindings,
+    registry: Registry,
+) -> io::Result<(Net, NetFacts)> {
+    let transport = transport(&options.keypair, bindings, registry.clone())?;
+    Ok(start_over(options, transport, Box::new(registry)))
+}
+
+/// Starts the network task on any transport whose connections `wires` knows.
+pub fn start_over(
+    options: NetOptions,
+    transport: Boxed<(PeerId, StreamMuxerBox)>,
+    wires: Box<dyn Wires>,
+) -> (Net, NetFacts) {
+    let (orders, order_queue) = mpsc::channel(ORDERS_MAX);
+    let (links, link_facts) = mpsc::channel(limits::LINK_FACTS_MAX);
+    let (net, net_facts) = mpsc::channel(limits::NET_FACTS_MAX);
+    let (listening, listening_now) = watch::channel(Arc::from([]));
+    let behaviour = Behaviour::new(&options, wires, links.clone());
+    let me = options.keypair.public().to_peer_id();
+    let task = Task {
+        swarm: Swarm::new(transport, behaviour, me, swarm_config()),
+        mdns: options.mdns.then(|| mdns(&options)).flatten(),
+        orders: order_queue,
+        links_waiting: VecDeque::new(),
+        net_waiting: VecDeque::new(),
+        listeners: Listeners::default(),
+        listening,
+    };
+    tokio::spawn(task.run(links, net));
+    (Net { orders, listening: listening_now }, NetFacts { links: link_facts, net: net_facts })
+}
+
+fn swarm_config() -> swarm::Config {
+    swarm::Config::with_tokio_executor()
+        .with_substream_upgrade_protocol_override(Version::V1Lazy)
+        .with_max_negotiating_inbound_streams(limits::SUBSTREAMS_PER_LINK_MAX)
+}
+
+fn mdns(options: &NetOptions) -> Option<Mdns> {
+    match Mdns::start(identity::peer_id(&options.keypair), &options.network) {
+        Ok(mdns) => Some(mdns),
+        Err(error) => {
+            tracing::warn!(%error, "no mDNS here: peers on the local network are not found");
+            None
+        }
+    }
+}
+
+/// In the order in which they may refuse a connection; links come last, so that they only
+/// hear of those that all others let in.
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    gate: Gate,
+    limits: connection_limits::Behaviour,
+    memory: memory_connection_limits::Behaviour,
+    identify: Identify,
+    links: Links,
+}
+
+impl Behaviour {
+    fn new(options: &NetOptions, wires: Box<dyn Wires>, facts: mpsc::Sender<LinkFact>) -> Self {
+        Self {
+            gate: Gate::new(&options.allow),
+            limits: connection_limits::Behaviour::new(connection_limits()),
+            memory: memory_connection_limits::Behaviour::with_max_bytes(limits::MEMORY_BYTES_MAX),
+            identify: Identify::new(options.keypair.public()),
+            links: Links::new(&options.network, wires, facts),
+        }
+    }
+}
+
+fn connection_limits() -> connection_limits::ConnectionLimits {
+    let count = |limit: usize| Some(u32::try_from(limit).unwrap_or(u32::MAX));
+    connection_limits::ConnectionLimits::default()
+        .with_max_pending_incoming(Some(limits::PENDING_INBOUND_MAX))
+        .with_max_pending_outgoing(count(limits::DIALS_MAX))
+        .with_max_established(count(limits::LINKS_MAX))
+        .with_max_established_per_peer(count(limits::LINKS_PER_PEER_MAX))
+}
+
+struct Task {
+    swarm: Swarm<Behaviour>,
+    mdns: Option<Mdns>,
+    orders: mpsc::Receiver<Order>,
+    links_waiting: VecDeque<LinkFact>,
+    net_waiting: VecDeque<NetFact>,
+    listeners: Listeners,
+    listening: watch::Sender<Arc<[ListenAddress]>>,
+}
+
+impl Task {
+    async fn run(mut self, links: mpsc::Sender<LinkFact>, net: mpsc::Sender<NetFact>) {
+        loop {
+            let idle = self.net_waiting.is_empty();
+            tokio::select! {
+                biased;
+                permit = links.reserve(), if !self.links_waiting.is_empty() => {
+                    let (Ok(permit), Some(fact)) = (permit, self.links_waiting.pop_front()) else {
+                        return;
+                    };
+                    permit.send(fact);
+                }
+                permit = net.reserve(), if !idle => {
+                    let (Ok(permit), Some(fact)) = (permit, self.net_waiting.pop_front()) else {
+                        return;
+                    };
+                    permit.send(fact);
+                }
+                order = self.orders.recv() => match order {
+                    Some(order) => self.carry_out(order),
+                    None => return,
+                },
+                event = self.swarm.select_next_some() => self.happened(event),
+                facts = heard(&mut self.mdns), if idle => match facts {
+                    Some(facts) => self.net_waiting.extend(facts),
+                    None => self.mdns = None,
+                },
+            }
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Dial { dial, peer, address, uplink } => {
+                self.dial(dial, peer, &address, &uplink);
+            }
+            Order::Listen(listener) => self.listen(&listener),
+            Order::Unlisten(uplink) => {
+                self.swarm.behaviour_mut().links.subnets.forget(&uplink);
+                self.rebind(&uplink, Vec::new());
+            }
+            Order::Allow(allow) => self.swarm.behaviour_mut().gate.allow(&allow),
+        }
+    }
+
+    fn dial(&mut self, dial: DialId, peer: Identity, address: &Address, uplink: &str) {
+        let parsed: Result<Multiaddr, _> = address.text.parse();
+        let (Some(peer), Ok(target)) = (identity::to_libp2p(peer), parsed) else {
+            let text = format!("`{}` is no address of a peer", address.text);
+            let failure = DialFailure::Other;
+            self.net_waiting.push_back(NetFact::DialFailed { dial, failure, text });
+            return;
+        };
+        let options = DialOpts::peer_id(peer)
+            .condition(PeerCondition::Always)
+            .addresses(vec![with_uplink(&target, uplink)])
+            .build();
+        self.swarm.behaviour_mut().links.expect(options.connection_id(), dial);
+        // A failure at once is told by the behaviour too, like every other.
+        if let Err(error) = self.swarm.dial(options) {
+            tracing::debug!(dial = dial.0, %error, "dial failed at once");
+        }
+    }
+
+    fn listen(&mut self, listener: &Listener) {
+        self.swarm.behaviour_mut().links.subnets.set(&listener.uplink);
+        self.rebind(&listener.uplink.name, wanted(listener));
+    }
+
+    /// Closes what is not wanted before it opens the rest: a port may move between them.
+    fn rebind(&mut self, uplink: &str, wanted: Vec<Bind>) {
+        let changes = self.listeners.changes(uplink, wanted);
+        for id in changes.close {
+            self.listeners.closed(id);
+            self.swarm.remove_listener(id);
+        }
+        for bind in changes.open {
+            match self.swarm.listen_on(bind.address.clone()) {
+                Ok(id) => self.listeners.opened(id, bind),
+                Err(error) => self.listen_failed(bind, error.to_string()),
+            }
+        }
+        self.tell_listening();
+    }
+
+    fn happened(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Links(event)) => self.link_happened(event),
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                self.listeners.reached(listener_id, &address);
+                self.tell_listening();
+            }
+            SwarmEvent::ExpiredListenAddr { listener_id, address } => {
+                self.listeners.expired(listener_id, &address);
+                self.tell_listening();
+            }
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
+                if let Some(bind) = self.listeners.closed(listener_id) {
+                    let text = reason.err().map_or("closed".to_owned(), |error| error.to_string());
+                    self.listen_failed(bind, text);
+                    self.tell_listening();
+                }
+            }
+            SwarmEvent::ListenerError { error, .. } => {
+                tracing::debug!(%error, "listener");
+            }
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                tracing::debug!(remote = %send_back_addr, %error, "connection not accepted");
+            }
+            // Connections are told by the links behaviour; the enum is open.
+            _ => {}
+        }
+    }
+
+    fn link_happened(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Down { link, reason } => {
+                self.links_waiting.push_back(LinkFact::Down { link, reason });
+            }
+            LinkEvent::DialFailed { dial, failure, text } => {
+                self.net_waiting.push_back(NetFact::DialFailed { dial, failure, text });
+            }
+        }
+    }
+
+    fn listen_failed(&mut self, bind: Bind, text: String) {
+        let Bind { uplink, protocol, .. } = bind;
+        self.net_waiting.push_back(NetFact::ListenFailed { uplink, protocol, text });
+    }
+
+    /// Tells the addresses, if they changed. What waits to be told of them is out of date.
+    fn tell_listening(&mut self) {
+        let addresses = self.listeners.addresses();
+        if *self.listening.borrow() == addresses {
+            return;
+        }
+        if let Some(mdns) = &mut self.mdns {
+            mdns.advertise(&addresses);
+        }
+        self.net_waiting.retain(|fact| !matches!(fact, NetFact::Listening(_)));
+        self.net_waiting.push_back(NetFact::Listening(addresses.to_vec()));
+        self.listening.send_replace(addresses);
+    }
+}
+
+/// What mDNS heard; never, where there is none.
+async fn heard(mdns: &mut Option<Mdns>) -> Option<Vec<NetFact>> {
+    match mdns {
+        Some(mdns) => mdns.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,82 @@
+//! From a byte stream to a multiplexer: multistream-select, Noise, yamux.
+
+use std::io;
+
+use libp2p::PeerId;
+use libp2p::core::Endpoint;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::upgrade::{
+    InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo, Version,
+};
+use libp2p::identity::Keypair;
+use libp2p::{noise, yamux};
+use multistream_select::{Negotiated, dialer_select_proto, listener_select_proto};
+use pointsman_core::limits::SUBSTREAMS_PER_LINK_MAX;
+
+use super::Output;
+use super::closing::Prompt;
+use super::stream::CutStream;
+use crate::net::failure::ConnectError;
+
+/// Our side of the handshake. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Security {
+    noise: noise::Config,
+    yamux: yamux::Config,
+}
+
+type Encrypted = noise::Output<Negotiated<CutStream>>;
+
+impl Security {
+    /// yamux counts the streams of both sides together, and ends a connection that has one
+    /// more: so twice what a peer may open.
+    pub(super) fn new(keypair: &Keypair) -> io::Result<Self> {
+        let mut yamux = yamux::Config::default();
+        yamux.set_max_num_streams(2 * SUBSTREAMS_PER_LINK_MAX);
+        Ok(Self { noise: noise::Config::new(keypair).map_err(io::Error::other)?, yamux })
+    }
+
+    /// Does the handshake in that role.
+    pub(super) async fn secure(
+        self,
+        stream: CutStream,
+        role: Endpoint,
+    ) -> Result<Output, ConnectError> {
+        let (peer, muxer) = match role {
+            Endpoint::Dialer => self.outbound(stream).await?,
+            Endpoint::Listener => self.inbound(stream).await?,
+        };
+        Ok((peer, StreamMuxerBox::new(Prompt::new(muxer))))
+    }
+
+    async fn outbound(
+        self,
+        stream: CutStream,
+    ) -> Result<(PeerId, yamux::Muxer<Negotiated<Encrypted>>), ConnectError> {
+        let Self { noise, yamux } = self;
+        let version = Version::V1Lazy;
+        let chosen = dialer_select_proto(stream, noise.protocol_info(), version).await;
+        let (info, stream) = chosen.map_err(wrong)?;
+        let (peer, stream) = noise.upgrade_outbound(stream, info).await.map_err(wrong)?;
+        let chosen = dialer_select_proto(stream, yamux.protocol_info(), version).await;
+        let (info, stream) = chosen.map_err(wrong)?;
+        Ok((peer, yamux.upgrade_outbound(stream, info).await?))
+    }
+
+    async fn inbound(
+        self,
+        stream: CutStream,
+    ) -> Result<(PeerId, yamux::Muxer<Negotiated<Encrypted>>), ConnectError> {
+        let Self { noise, yamux } = self;
+        let chosen = listener_select_proto(stream, noise.protocol_info()).await;
+        let (info, stream) = chosen.map_err(wrong)?;
+        let (peer, stream) = noise.upgrade_inbound(stream, info).await.map_err(wrong)?;
+        let chosen = listener_select_proto(stream, yamux.protocol_info()).await;
+        let (info, stream) = chosen.map_err(wrong)?;
+        Ok((peer, yamux.upgrade_inbound(stream, info).await?))
+    }
+}
+
+fn wrong(error: impl std::error::Error) -> ConnectError {
+    ConnectError::Handshake(error.to_string())
+}

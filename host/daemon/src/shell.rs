@@ -1,0 +1,243 @@
+//! The loop: the one task that owns the Node.
+//!
+//! Facts from all over the daemon meet here as one closed [`Event`]; the Node's orders are
+//! carried out here. A turn of the loop is: the clock, then what links brought, then
+//! operators, then applications, then uplinks and discovery, each source up to its bound so
+//! that none starves another; then all of the Node's orders; then waking whoever waits, once
+//! for the batch.
+//!
+//! It begins when [`crate::app`] has built everything, and ends when it is told to stop:
+//! nothing new is taken, what is under way gets [`DRAIN_TIME`], links are closed in order.
+//! It never blocks, waits only for its sources, and decides nothing.
+
+mod carry;
+mod command;
+mod event;
+mod facts;
+pub(crate) mod journal;
+pub(crate) mod mail;
+pub(crate) mod sends;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pointsman_core::Node;
+use pointsman_core::id::{LinkId, Time, UplinkId};
+use pointsman_core::input::{Input, Uplink};
+use pointsman_core::output::Delivery;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+pub(crate) use command::{Applied, Command, CutError, Report, Tally};
+use event::Event;
+
+use crate::clock::Clock;
+use crate::net::bindings::Bindings;
+use crate::net::{LinkFact, LinkSender, Net, NetFact};
+use crate::uplinks::UplinkFact;
+use journal::{Happening, Journal, LinkInfo};
+use mail::Mail;
+use sends::{Submission, Waiters};
+
+/// How long messages that are under way may take when the node stops.
+pub const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// How long links may take to close after that: a little more than each allows itself.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// Facts of links that one turn takes beyond the first. Each is a batch of frames already.
+const LINK_FACTS_PER_TURN: usize = 64;
+/// Orders of operators that one turn takes.
+const COMMANDS_PER_TURN: usize = 16;
+/// Messages of applications that one turn takes: enough to share a wake-up among many, few
+/// enough that acknowledgements wait less than a millisecond.
+const SUBMISSIONS_PER_TURN: usize = 256;
+/// Facts about uplinks, and about the network, that one turn takes.
+const NET_FACTS_PER_TURN: usize = 16;
+
+/// Where facts come from.
+pub(crate) struct Sources {
+    pub(crate) links: mpsc::Receiver<LinkFact>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) submissions: mpsc::Receiver<Submission>,
+    pub(crate) uplinks: mpsc::Receiver<UplinkFact>,
+    pub(crate) net: mpsc::Receiver<NetFact>,
+    /// Turns true when the node shall stop.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// A link, as long as the daemon below has it.
+#[derive(Debug)]
+struct Live {
+    /// `None` once the Node closed it.
+    sender: Option<LinkSender>,
+    info: Arc<LinkInfo>,
+}
+
+/// Where to listen, on every uplink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ports {
+    pub(crate) quic: Option<u16>,
+    pub(crate) tcp: Option<u16>,
+}
+
+/// The loop and what it owns.
+pub(crate) struct Shell {
+    node: Node,
+    clock: Clock,
+    now: Time,
+    net: Net,
+    bindings: Bindings,
+    ports: Ports,
+    links: HashMap<LinkId, Live>,
+    /// Gone in this turn: events may still speak of them.
+    gone: Vec<LinkId>,
+    uplinks: BTreeMap<UplinkId, Uplink>,
+    waiters: Waiters,
+    mail: Arc<Mail>,
+    journal: Arc<Journal>,
+    deliveries: Vec<Delivery>,
+    /// What the Node must hear of its own orders, before the turn ends.
+    echoes: Vec<Input>,
+    /// Uplinks whose listeners the network task had no time for.
+    unheard: Vec<UplinkId>,
+    tally: Tally,
+    stopping: bool,
+}
+
+impl Shell {
+    /// Around a Node that was told nothing yet but its policies and static peers.
+    pub(crate) fn new(
+        node: Node,
+        net: Net,
+        bindings: Bindings,
+        ports: Ports,
+        mail: Arc<Mail>,
+        journal: Arc<Journal>,
+    ) -> Self {
+        Self {
+            node,
+            clock: Clock::new(),
+            now: Clock::now(),
+            net,
+            bindings,
+            ports,
+            links: HashMap::new(),
+            gone: Vec::new(),
+            uplinks: BTreeMap::new(),
+            waiters: Waiters::default(),
+            mail,
+            journal,
+            deliveries: Vec::new(),
+            echoes: Vec::new(),
+            unheard: Vec::new(),
+            tally: Tally::default(),
+            stopping: false,
+        }
+    }
+
+    /// Runs until it is told to stop, or until nobody is left who could tell it.
+    pub(crate) async fn run(mut self, mut sources: Sources) {
+        self.carry_out();
+        loop {
+            let mail = Arc::clone(&self.mail);
+            match sources.next(&mail, self.sleep_until(), false).await {
+                Event::Stop => break,
+                event => self.turn(event, &mut sources),
+            }
+        }
+        self.stop(&mut sources).await;
+        self.mail.close();
+        self.journal.close();
+    }
+
+    /// One turn: the event that woke the loop, what else is there by now, and all orders.
+    fn turn(&mut self, first: Event, sources: &mut Sources) {
+        self.read_clock();
+        self.take(first);
+        for _ in 0..LINK_FACTS_PER_TURN {
+            let Ok(fact) = sources.links.try_recv() else { break };
+            self.take(Event::Link(fact));
+        }
+        for _ in 0..COMMANDS_PER_TURN {
+            let Ok(command) = sources.commands.try_recv() else { break };
+            self.take(Event::Ordered(command));
+        }
+        self.take(Event::MailTaken);
+        for _ in 0..SUBMISSIONS_PER_TURN {
+            let Ok(submission) = sources.submissions.try_recv() else { break };
+            self.take(Event::Submitted(submission));
+        }
+        for _ in 0..NET_FACTS_PER_TURN {
+            let Ok(fact) = sources.uplinks.try_recv() else { break };
+            self.take(Event::Uplink(fact));
+        }
+        for _ in 0..NET_FACTS_PER_TURN {
+            let Ok(fact) = sources.net.try_recv() else { break };
+            self.take(Event::Net(fact));
+        }
+        self.carry_out();
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Due | Event::Stop => {}
+            Event::Link(fact) => self.link_fact(fact),
+            Event::Ordered(command) => self.ordered(command),
+            Event::MailTaken => self.mail_taken(),
+            Event::Submitted(submission) => self.submitted(submission),
+            Event::Uplink(fact) => self.uplink_fact(fact),
+            Event::Net(fact) => self.net_fact(fact),
+        }
+    }
+
+    /// Tells the Node the time if it asked for it, and that the machine slept if it did.
+    fn read_clock(&mut self) {
+        self.now = Clock::now();
+        let asleep_us = self.clock.asleep_us();
+        if asleep_us > 0 {
+            self.node.handle(self.now, Input::Resumed { asleep_us });
+        }
+        if let Some(due) = self.node.deadline().filter(|&due| due <= self.now) {
+            let lag_us = self.now.since(due).saturating_sub(asleep_us);
+            self.tally.lag_us_max = self.tally.lag_us_max.max(lag_us);
+            self.node.handle(self.now, Input::Tick { lag_us });
+        }
+        self.listen_again();
+    }
+
+    /// When the Node wants to hear the time. `None`: never, unless something happens.
+    fn sleep_until(&self) -> Option<Instant> {
+        let left = self.node.deadline()?.since(Clock::now());
+        Some(Instant::now() + Duration::from_micros(left))
+    }
+
+    /// Ends in good order, within [`DRAIN_TIME`] and [`CLOSE_TIME`].
+    async fn stop(&mut self, sources: &mut Sources) {
+        self.stopping = true;
+        self.journal.write(Happening::Stopping);
+        for uplink in self.uplinks.values() {
+            // A network task that is too busy to hear this is dropped below all the same.
+            let _ = self.net.unlisten(uplink.name.clone());
+        }
+        let drained = Instant::now() + DRAIN_TIME;
+        while self.waiters.len() > 0 && self.turn_before(drained, sources).await {}
+        for live in self.links.values_mut() {
+            if let Some(sender) = live.sender.take() {
+                carry::say_goodbye(sender);
+            }
+        }
+        let closed = Instant::now() + CLOSE_TIME;
+        while !self.links.is_empty() && self.turn_before(closed, sources).await {}
+    }
+
+    /// A turn, if anything comes before `end`.
+    async fn turn_before(&mut self, end: Instant, sources: &mut Sources) -> bool {
+        let mail = Arc::clone(&self.mail);
+        let due = self.sleep_until().map_or(end, |due| due.min(end));
+        let event = sources.next(&mail, Some(due), true).await;
+        self.turn(event, sources);
+        Instant::now() < end
+    }
+}

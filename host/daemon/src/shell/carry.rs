@@ -1,0 +1,129 @@
+//! Orders out: how the Node's outputs are carried out.
+
+use pointsman_core::frame::{ByeCode, Channel, Frame};
+use pointsman_core::id::{DialId, LinkId, PeerId, UplinkId};
+use pointsman_core::input::{Address, DialFailure, Input};
+use pointsman_core::output::{Event, Output};
+
+use super::Shell;
+use super::journal::Happening;
+use crate::net::{LinkSender, SendError};
+
+/// Tells the other side that the link ends in good order, and closes it.
+pub(super) fn say_goodbye(sender: LinkSender) {
+    // A link that is gone or has no room for one more frame ends without the word.
+    let _ = sender.try_send((Channel::Control, Frame::Bye(ByeCode::Done)));
+    sender.close();
+}
+
+impl Shell {
+    /// Carries out all of the Node's orders, then wakes those who wait, once for all of them.
+    pub(super) fn carry_out(&mut self) {
+        self.tally.turns += 1;
+        loop {
+            while let Some(output) = self.node.poll() {
+                self.carry(output);
+            }
+            if self.echoes.is_empty() {
+                break;
+            }
+            for echo in std::mem::take(&mut self.echoes) {
+                self.node.handle(self.now, echo);
+            }
+        }
+        self.mail.deliver(&mut self.deliveries);
+        self.waiters.wake();
+        for link in self.gone.drain(..) {
+            self.links.remove(&link);
+        }
+    }
+
+    fn carry(&mut self, output: Output) {
+        match output {
+            Output::Transmit { link, channel, frame } => self.transmit(link, channel, frame),
+            Output::Dial { dial, peer, address, uplink } => self.dial(dial, peer, address, uplink),
+            Output::Close { link, reason } => {
+                tracing::debug!(link = link.0, ?reason, "closing a link");
+                if let Some(live) = self.links.get_mut(&link) {
+                    live.sender = None;
+                }
+            }
+            Output::Deliver(delivery) => self.deliveries.push(delivery),
+            Output::Fate { token, fate } => {
+                if !self.waiters.tell(token, fate) {
+                    tracing::error!(?token, ?fate, "a fate for a message that nobody sent");
+                }
+            }
+            Output::Event(event) => self.happened(event),
+        }
+    }
+
+    fn transmit(&mut self, link: LinkId, channel: Channel, frame: Frame) {
+        let sender = self.links.get(&link).and_then(|live| live.sender.as_ref());
+        match sender.map(|sender| sender.try_send((channel, frame))) {
+            Some(Ok(())) => {}
+            Some(Err(SendError::Gone)) | None => self.tally.frames_without_link += 1,
+            Some(Err(SendError::Full)) => {
+                if self.tally.frames_unqueued == 0 {
+                    tracing::error!(
+                        link = link.0,
+                        "a link's queue is full: the Node committed more than its bounds allow"
+                    );
+                }
+                self.tally.frames_unqueued += 1;
+            }
+        }
+    }
+
+    fn dial(&mut self, dial: DialId, peer: PeerId, address: Address, uplink: UplinkId) {
+        let failure = match self.uplink_name(uplink) {
+            None => DialFailure::Unreachable,
+            Some(_) if self.stopping => DialFailure::Limited,
+            Some(name) => match self.net.dial(dial, peer, address, name) {
+                Ok(()) => return,
+                Err(_) => {
+                    self.tally.dials_unheard += 1;
+                    DialFailure::Limited
+                }
+            },
+        };
+        self.echoes.push(Input::DialFailed { dial, failure });
+    }
+
+    fn happened(&mut self, event: Event) {
+        let link = link_of(&event).and_then(|link| self.links.get(&link));
+        let link = link.map(|live| live.info.clone());
+        let uplink = match event {
+            Event::UplinkChanged(id) | Event::UplinkGone(id) => self.uplink_name(id),
+            Event::LinkUp(_)
+            | Event::LinkDown(..)
+            | Event::Suspect(..)
+            | Event::Recovered(..)
+            | Event::Hedged { .. }
+            | Event::Moved { .. }
+            | Event::DialFailed { .. }
+            | Event::Closed(..)
+            | Event::Struck { .. }
+            | Event::Resumed(_) => None,
+        };
+        self.journal.write(Happening::Node { event, link, uplink });
+    }
+}
+
+/// The link that an event is about.
+fn link_of(event: &Event) -> Option<LinkId> {
+    match *event {
+        Event::LinkUp(link)
+        | Event::LinkDown(link, _)
+        | Event::Suspect(link, _)
+        | Event::Recovered(link, _)
+        | Event::Hedged { from: link, .. }
+        | Event::Closed(link, _) => Some(link),
+        Event::Moved { .. }
+        | Event::DialFailed { .. }
+        | Event::UplinkChanged(_)
+        | Event::UplinkGone(_)
+        | Event::Struck { .. }
+        | Event::Resumed(_) => None,
+    }
+}

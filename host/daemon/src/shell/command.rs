@@ -1,0 +1,156 @@
+//! What operators and the API may ask of the loop, and what it answers.
+
+use std::sync::Arc;
+
+use pointsman_core::config::{Allow, NodeConfig};
+use pointsman_core::id::PeerId;
+use pointsman_core::input::{Address, Input, Source};
+use pointsman_core::policy::{Failover, Selector};
+use pointsman_core::snapshot::Snapshot;
+use tokio::sync::oneshot;
+
+use super::journal::Happening;
+use super::mail::Waiting;
+use super::Shell;
+use crate::net::ListenAddress;
+
+/// An order to the loop. A reply that nobody waits for any more is dropped.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Tell what is known.
+    Report(oneshot::Sender<Report>),
+    /// Blackhole an uplink in these directions, or mend it.
+    Cut {
+        uplink: String,
+        inbound: bool,
+        outbound: bool,
+        reply: oneshot::Sender<Result<(), CutError>>,
+    },
+    /// Take over what was built from an edited config.
+    Apply(Box<Applied>, oneshot::Sender<()>),
+}
+
+/// There is no such uplink to cut.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no uplink is called {name:?}; there is {known}")]
+pub struct CutError {
+    /// What was asked for.
+    pub name: String,
+    /// What there is.
+    pub known: String,
+}
+
+/// What changes with an edited config; all of it was proven before.
+#[derive(Debug)]
+pub(crate) struct Applied {
+    /// For the Node.
+    pub(crate) node: NodeConfig,
+    /// Who may connect.
+    pub(crate) allow: Allow,
+    /// Another selector, unless it stays.
+    pub(crate) selector: Option<Box<dyn Selector>>,
+    /// Another failover policy, unless it stays.
+    pub(crate) failover: Option<Box<dyn Failover>>,
+    /// Static addresses that are new.
+    pub(crate) added: Vec<(PeerId, Address)>,
+    /// Static addresses that are gone.
+    pub(crate) removed: Vec<(PeerId, Address)>,
+    /// The keys that changed.
+    pub(crate) keys: Vec<String>,
+}
+
+/// What the loop knows at one instant.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The Node's part.
+    pub node: Snapshot,
+    /// Where it listens.
+    pub listening: Arc<[ListenAddress]>,
+    /// Uplinks that are cut: name, inbound, outbound.
+    pub cuts: Vec<(String, bool, bool)>,
+    /// Messages for applications here.
+    pub mail: Waiting,
+    /// Messages of applications here that have no last fate yet.
+    pub under_way: usize,
+    /// What the loop itself counted.
+    pub tally: Tally,
+}
+
+/// What the loop counts beside the Node, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Turns of the loop.
+    pub turns: u64,
+    /// Frames that a link's queue had no room for. Anything but 0 is a mistake in the Node's
+    /// bounds.
+    pub frames_unqueued: u64,
+    /// Frames for links that went at the same moment.
+    pub frames_without_link: u64,
+    /// Dials that the network task had no time for.
+    pub dials_unheard: u64,
+    /// Largest delay of the loop, in microseconds.
+    pub lag_us_max: u64,
+}
+
+impl Shell {
+    pub(super) fn ordered(&mut self, command: Command) {
+        match command {
+            Command::Report(reply) => {
+                let _ = reply.send(self.report());
+            }
+            Command::Cut { uplink, inbound, outbound, reply } => {
+                let _ = reply.send(self.cut(uplink, inbound, outbound));
+            }
+            Command::Apply(applied, reply) => {
+                self.apply(*applied);
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    fn report(&self) -> Report {
+        let cuts = self.bindings.all().into_iter();
+        let cuts = cuts.map(|one| (one.name, one.cut.inbound(), one.cut.outbound()));
+        Report {
+            node: self.node.snapshot(),
+            listening: self.net.addresses(),
+            cuts: cuts.filter(|&(_, inbound, outbound)| inbound || outbound).collect(),
+            mail: self.mail.waiting(),
+            under_way: self.waiters.len(),
+            tally: self.tally,
+        }
+    }
+
+    fn cut(&mut self, name: String, inbound: bool, outbound: bool) -> Result<(), CutError> {
+        let Some(binding) = self.bindings.named(&name) else {
+            let names: Vec<_> = self.bindings.all().into_iter().map(|one| one.name).collect();
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return Err(CutError { name, known });
+        };
+        binding.cut.set_inbound(inbound);
+        binding.cut.set_outbound(outbound);
+        self.journal.write(Happening::Cut { uplink: name, inbound, outbound });
+        Ok(())
+    }
+
+    fn apply(&mut self, applied: Applied) {
+        let Applied { node, allow, selector, failover, added, removed, keys } = applied;
+        self.node.handle(self.now, Input::Configured(node));
+        if self.net.allow(allow).is_err() {
+            tracing::warn!("the network task is busy: who may connect changes with the next edit");
+        }
+        if let Some(selector) = selector {
+            self.node.handle(self.now, Input::SelectorSwapped(Some(selector)));
+        }
+        if let Some(failover) = failover {
+            self.node.handle(self.now, Input::FailoverSwapped(Some(failover)));
+        }
+        for (peer, address) in removed {
+            self.node.handle(self.now, Input::Unsighted { peer, address, source: Source::Config });
+        }
+        for (peer, address) in added {
+            self.node.handle(self.now, Input::Sighted { peer, address, source: Source::Config });
+        }
+        self.journal.write(Happening::Reconfigured(keys));
+    }
+}

@@ -1,0 +1,143 @@
+//! Facts in: how each event of the daemon is told to the Node.
+
+use std::sync::Arc;
+
+use pointsman_core::id::UplinkId;
+use pointsman_core::input::{Input, Send, Uplink};
+
+use super::journal::{Happening, LinkInfo};
+use super::sends::Submission;
+use super::{Live, Shell};
+use crate::net::{LinkFact, Listener, NetFact};
+use crate::uplinks::UplinkFact;
+
+impl Shell {
+    pub(super) fn link_fact(&mut self, fact: LinkFact) {
+        match fact {
+            LinkFact::Up { new, sender } => {
+                let info = Arc::new(LinkInfo {
+                    link: new.link,
+                    peer: new.peer,
+                    transport: new.transport,
+                    protocol: new.protocol,
+                    uplink: self.uplink_name(new.uplink).unwrap_or_default(),
+                    remote: new.remote.clone(),
+                });
+                self.links.insert(new.link, Live { sender: Some(sender), info });
+                self.node.handle(self.now, Input::LinkUp(new));
+            }
+            LinkFact::Received { link, frames } => {
+                for (channel, frame) in frames {
+                    self.node.handle(self.now, Input::Received { link, channel, frame });
+                }
+            }
+            LinkFact::Malformed { link, error } => {
+                tracing::warn!(link = link.0, %error, "a peer sent bytes that are no frame");
+                self.node.handle(self.now, Input::Malformed { link, error });
+            }
+            LinkFact::Measured { link, sample } => {
+                self.node.handle(self.now, Input::Measured { link, sample });
+            }
+            LinkFact::Down { link, reason } => {
+                self.gone.push(link);
+                self.node.handle(self.now, Input::LinkDown { link, reason });
+            }
+        }
+    }
+
+    pub(super) fn net_fact(&mut self, fact: NetFact) {
+        match fact {
+            NetFact::DialFailed { dial, failure, text } => {
+                tracing::debug!(dial = dial.0, ?failure, "a dial came to nothing: {text}");
+                self.node.handle(self.now, Input::DialFailed { dial, failure });
+            }
+            NetFact::Listening(addresses) => {
+                for one in &addresses {
+                    tracing::debug!(uplink = one.uplink, address = one.address.text, "listening");
+                }
+            }
+            NetFact::ListenFailed { uplink, protocol, text } => {
+                tracing::warn!(uplink, ?protocol, "cannot listen: {text}");
+                self.journal.write(Happening::ListenFailed { uplink, protocol, why: text });
+            }
+            NetFact::Sighted { peer, address, source } => {
+                self.node.handle(self.now, Input::Sighted { peer, address, source });
+            }
+            NetFact::Unsighted { peer, address, source } => {
+                self.node.handle(self.now, Input::Unsighted { peer, address, source });
+            }
+        }
+    }
+
+    /// An uplink is known to the sockets before the Node can order a dial over it, and gone
+    /// for the Node before it is gone for the sockets.
+    pub(super) fn uplink_fact(&mut self, fact: UplinkFact) {
+        match fact {
+            UplinkFact::Changed { uplink, binding } => {
+                self.bindings.set(binding);
+                self.listen(&uplink);
+                self.uplinks.insert(uplink.id, uplink.clone());
+                self.node.handle(self.now, Input::UplinkChanged(uplink));
+            }
+            UplinkFact::Gone(id) => {
+                self.node.handle(self.now, Input::UplinkGone(id));
+                if let Some(uplink) = self.uplinks.remove(&id)
+                    && self.net.unlisten(uplink.name).is_err()
+                {
+                    tracing::warn!("the network task is busy: a listener closes by itself");
+                }
+                self.bindings.remove(id);
+            }
+        }
+    }
+
+    pub(super) fn submitted(&mut self, submission: Submission) {
+        // Dropping the waiter tells whoever waits that the node has stopped.
+        if self.stopping {
+            return;
+        }
+        let Submission { message, waiter } = submission;
+        let deadline = message.ttl.map(|ttl| {
+            self.now.after(u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX))
+        });
+        let token = self.waiters.add(waiter);
+        let send = Send {
+            token,
+            peer: message.peer,
+            class: message.class,
+            ordered: message.ordered,
+            deadline,
+            payload: message.payload,
+        };
+        self.node.handle(self.now, Input::Send(send));
+    }
+
+    pub(super) fn mail_taken(&mut self) {
+        for ((peer, class), bytes) in self.mail.consumed() {
+            self.node.handle(self.now, Input::Consumed { peer, class, bytes });
+        }
+    }
+
+    /// Opens the listeners that the network task had no time for.
+    pub(super) fn listen_again(&mut self) {
+        for id in std::mem::take(&mut self.unheard) {
+            if let Some(uplink) = self.uplinks.get(&id).cloned() {
+                self.listen(&uplink);
+            }
+        }
+    }
+
+    pub(super) fn uplink_name(&self, id: UplinkId) -> Option<String> {
+        self.uplinks.get(&id).map(|uplink| uplink.name.clone())
+    }
+
+    fn listen(&mut self, uplink: &Uplink) {
+        if self.stopping {
+            return;
+        }
+        let (quic, tcp) = (self.ports.quic, self.ports.tcp);
+        if self.net.listen(Listener { uplink: uplink.clone(), quic, tcp }).is_err() {
+            self.unheard.push(uplink.id);
+        }
+    }
+}
