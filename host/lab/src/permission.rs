@@ -27,6 +27,16 @@ pub fn check() -> Result<(), LabError> {
     Namespace::new()?.tap("probe").map(drop)
 }
 
+/// Whether this user may open the device that makes TAP devices; without it no lab can be
+/// built, in a user namespace either.
+pub fn device_is_open() -> bool {
+    open_device().is_ok()
+}
+
+fn open_device() -> io::Result<fs::File> {
+    fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun")
+}
+
 /// Whether this process was started by [`isolate`].
 pub fn is_isolated() -> bool {
     std::env::var_os(ISOLATED).is_some()
@@ -112,7 +122,7 @@ fn remedy() -> String {
     if blocked("/proc/sys/user/max_user_namespaces", "0") {
         ways.push("`sysctl user.max_user_namespaces=1000`".into());
     }
-    match fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
+    match open_device() {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             ways.push("`modprobe tun` (there is no /dev/net/tun)".into());
