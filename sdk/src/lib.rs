@@ -19,7 +19,6 @@
 //!     }
 //! }
 //!
-//! # #[cfg(target_arch = "wasm32")]
 //! pointsman_sdk::export_selector!(FirstUp);
 //! ```
 //!
@@ -30,8 +29,13 @@
 //!
 //! The contract with the host is `wit/policy.wit`; this crate is one way to speak it.
 
+#[cfg(target_arch = "wasm32")]
+extern crate self as pointsman_sdk;
+
+mod export;
 pub mod failover;
 mod lifecycle;
+mod log;
 pub mod path;
 pub mod selector;
 
@@ -40,18 +44,5 @@ pub mod selector;
 pub mod bindings;
 
 pub use lifecycle::{Fault, Manifest, Settings, Value};
+pub use log::{Level, log};
 pub use path::{Path, PathRow, Paths, Transport, UNKNOWN};
-
-/// Exports a type that implements [`selector::Selector`] as the module's policy.
-#[cfg(not(target_arch = "wasm32"))]
-#[macro_export]
-macro_rules! export_selector {
-    ($policy:ty) => {};
-}
-
-/// Exports a type that implements [`failover::Failover`] as the module's policy.
-#[cfg(not(target_arch = "wasm32"))]
-#[macro_export]
-macro_rules! export_failover {
-    ($policy:ty) => {};
-}

@@ -10,26 +10,28 @@ use std::time::Instant;
 
 use pointsman_core::Node;
 use pointsman_core::config::{Allow, Config, NodeConfig};
+use pointsman_core::id::PeerId;
 use pointsman_core::input::{Input, Source};
 use pointsman_core::limits::{COMMANDS_MAX, SUBMISSIONS_MAX};
-use tokio::sync::{mpsc, watch};
+use pointsman_core::policy::{Failover, Selector};
+use tokio::sync::mpsc;
 
 use crate::clock::{self, Clock};
 use crate::config_file::Loaded;
-use crate::handle::{About, Changers, Inner, Pointsman, Setup};
+use crate::handle::{About, Inner, Pointsman, Setup};
 use crate::identity::{self, IdentityError};
 use crate::net::bindings::Bindings;
 use crate::net::registry::Registry;
 use crate::net::{self, NetOptions};
 use crate::places;
-use crate::policies::{Policies, SeatError};
+use crate::policies::{Policies, SeatError, Seated};
 use crate::shell::journal::Journal;
 use crate::shell::mail::Mail;
 use crate::shell::{Ports, Shell, Sources};
-use crate::uplinks;
+use crate::uplinks::{self, WatchError};
 
 /// Sets the log filter of this process.
-pub type SetLogFilter = Box<dyn Fn(&str) -> Result<(), String> + Send>;
+pub type SetLogFilter = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -41,33 +43,94 @@ pub enum StartError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The system does not tell its interfaces.
-    #[error("cannot watch the network interfaces: {0}")]
-    Uplinks(#[from] std::io::Error),
+    #[error(transparent)]
+    Uplinks(#[from] WatchError),
+    /// No certificate can be made of the identity.
+    #[error("cannot make a certificate for QUIC: {0}")]
+    Certificate(#[from] std::io::Error),
 }
 
 /// Starts a node. Must be called inside a tokio runtime with time and IO.
 ///
 /// `set_log_filter` is called when `log.level` changes; a program with a log of its own gives
 /// one that does nothing.
-pub fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Pointsman, StartError> {
+pub async fn start(
+    loaded: &Loaded,
+    set_log_filter: SetLogFilter,
+) -> Result<Pointsman, StartError> {
     let config = loaded.config.clone();
     let policies = Arc::new(Policies::default());
-    let (selector, selector_seat) = policies.selector(&config.selector, loaded.folder())?;
-    let (failover, failover_seat) = policies.failover(&config.failover, loaded.folder())?;
+    let slots = fill_slots(&policies, loaded).await?;
     let keypair = identity::load_or_create(&identity_file(loaded))?;
     let me = identity::peer_id(&keypair);
-    let bindings = Bindings::new();
-    let watching = uplinks::start(&config)?;
+    let (watch, uplinks) = uplinks::watch(config.uplinks.clone(), config.other_uplinks).await?;
     let options = NetOptions {
         keypair,
         network: config.network.clone(),
         allow: admitted(&config),
         mdns: config.mdns,
     };
-    let (net, facts) = net::start(options, bindings.clone(), Registry::default());
+    let bindings = Bindings::new();
+    let (net, facts) = net::start(options, bindings.clone(), Registry::default())?;
 
+    let seated = vec![slots.selector.1, slots.failover.1];
+    let node = node(me, &config, slots.selector.0, slots.failover.0);
+    let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
+    let (submissions, submissions_in) = mpsc::channel(SUBMISSIONS_MAX);
+    let (stop, stop_in) = tokio::sync::watch::channel(false);
+    let (mail, journal) = (Arc::new(Mail::default()), Arc::new(Journal::new()));
+    let ports = Ports { quic: config.listen_quic, tcp: config.listen_tcp };
+    let shell = Shell::new(node, net, bindings, ports, Arc::clone(&mail), Arc::clone(&journal));
+    let sources = Sources {
+        links: facts.links,
+        commands: commands_in,
+        submissions: submissions_in,
+        uplinks,
+        net: facts.net,
+        stop: stop_in,
+    };
+    let ended = spawn(shell, sources);
+    let about = About {
+        peer: me,
+        version: env!("CARGO_PKG_VERSION"),
+        started: Instant::now(),
+        network: config.network.clone(),
+        config_file: loaded.file.clone(),
+    };
+    let setup = Setup { config, policies, watch, set_log_filter };
+    let setup = tokio::sync::Mutex::new(setup);
+    let seated = std::sync::Mutex::new(seated);
+    let parts = Inner { about, commands, submissions, mail, journal, stop, ended, setup, seated };
+    Ok(Pointsman::new(parts))
+}
+
+/// The policies of a config, loaded.
+struct Slots {
+    selector: (Box<dyn Selector>, Seated),
+    failover: (Box<dyn Failover>, Seated),
+}
+
+/// Loads the policies in a thread of its own: compiling takes its time.
+async fn fill_slots(policies: &Arc<Policies>, loaded: &Loaded) -> Result<Slots, SeatError> {
+    let (policies, folder) = (Arc::clone(policies), loaded.folder().to_owned());
+    let (selector, failover) = (loaded.config.selector.clone(), loaded.config.failover.clone());
+    let load = move || {
+        let selector = policies.selector(&selector, &folder)?;
+        Ok(Slots { selector, failover: policies.failover(&failover, &folder)? })
+    };
+    let done = tokio::task::spawn_blocking(load).await;
+    done.expect("loading a policy does not panic, and nobody aborts it")
+}
+
+/// A Node that knows its policies and its static peers.
+fn node(
+    me: PeerId,
+    config: &Config,
+    selector: Box<dyn Selector>,
+    failover: Box<dyn Failover>,
+) -> Node {
     let now = Clock::now();
-    let mut node = Node::new(me, node_config(&config), clock::random_u64());
+    let mut node = Node::new(me, node_config(config), clock::random_u64());
     node.handle(now, Input::SelectorSwapped(Some(selector)));
     node.handle(now, Input::FailoverSwapped(Some(failover)));
     for peer in &config.peers {
@@ -76,40 +139,7 @@ pub fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Pointsman,
             node.handle(now, Input::Sighted { peer: peer.id, address, source });
         }
     }
-    let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
-    let (submissions, submissions_in) = mpsc::channel(SUBMISSIONS_MAX);
-    let (stop, stop_in) = watch::channel(false);
-    let (mail, journal) = (Arc::new(Mail::default()), Arc::new(Journal::new()));
-    let ports = Ports { quic: config.listen_quic, tcp: config.listen_tcp };
-    let shell = Shell::new(node, net, bindings, ports, Arc::clone(&mail), Arc::clone(&journal));
-    let sources = Sources {
-        links: facts.links,
-        commands: commands_in,
-        submissions: submissions_in,
-        uplinks: watching.facts,
-        net: facts.net,
-        stop: stop_in,
-    };
-    let changer = watching.changer;
-    let changers = Changers { uplinks: Box::new(move |new| changer.set(new)), log: set_log_filter };
-    let about = About {
-        peer: me,
-        version: env!("CARGO_PKG_VERSION"),
-        started: Instant::now(),
-        network: config.network.clone(),
-        config_file: loaded.file.clone(),
-    };
-    Ok(Pointsman::new(Inner {
-        about,
-        commands,
-        submissions,
-        mail,
-        journal,
-        stop,
-        ended: spawn(shell, sources),
-        setup: tokio::sync::Mutex::new(Setup { config, policies, changers }),
-        seated: std::sync::Mutex::new(vec![selector_seat, failover_seat]),
-    }))
+    node
 }
 
 /// Where the identity of a node with this config is, or will be.
@@ -137,8 +167,8 @@ pub(crate) fn node_config(config: &Config) -> NodeConfig {
 }
 
 /// Runs the loop in a task of its own, and tells when it has ended in good order.
-fn spawn(shell: Shell, sources: Sources) -> watch::Receiver<bool> {
-    let (ended, told) = watch::channel(false);
+fn spawn(shell: Shell, sources: Sources) -> tokio::sync::watch::Receiver<bool> {
+    let (ended, told) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
         shell.run(sources).await;
         ended.send_replace(true);

@@ -14,6 +14,7 @@ use pointsman_core::policy::{Failover, Selector};
 use pointsman_core::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::app::SetLogFilter;
 use crate::config_file::Loaded;
 use crate::control::views::{self, LinkView, PeerView, PolicyView, StatusView};
 use crate::policies::{Policies, SeatError, Seated};
@@ -21,6 +22,7 @@ use crate::shell::journal::{Follower, Journal};
 use crate::shell::mail::{Filter, Mail, Receiver};
 use crate::shell::sends::{Message, Sender, Stopped, Submission, Ticket, Waiter};
 use crate::shell::{Applied, Command, CutError, Report};
+use crate::uplinks::UplinkWatch;
 
 /// What stays true of a node as long as it runs.
 #[derive(Clone, Debug)]
@@ -58,25 +60,17 @@ pub(crate) struct Inner {
     pub(crate) seated: Mutex<Vec<Seated>>,
 }
 
-/// What the next config is compared with.
-#[derive(Debug)]
+/// What the next config is compared with, and what it can change beside the loop.
 pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) policies: Arc<Policies>,
-    pub(crate) changers: Changers,
+    pub(crate) watch: UplinkWatch,
+    pub(crate) set_log_filter: SetLogFilter,
 }
 
-/// Parts of the daemon beside the loop that a config can change while they run.
-pub(crate) struct Changers {
-    /// Gives the uplink watch its part of the config.
-    pub(crate) uplinks: Box<dyn Fn(&Config) + Send>,
-    /// Sets the log filter.
-    pub(crate) log: Box<dyn Fn(&str) -> Result<(), String> + Send>,
-}
-
-impl std::fmt::Debug for Changers {
+impl std::fmt::Debug for Setup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Changers").finish_non_exhaustive()
+        f.debug_struct("Setup").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -191,7 +185,7 @@ impl Pointsman {
         }
         let new = prove(&setup, &loaded).await?;
         if setup.config.log_level != loaded.config.log_level {
-            (setup.changers.log)(&loaded.config.log_level).map_err(ReconfigureError::Log)?;
+            (setup.set_log_filter)(&loaded.config.log_level).map_err(ReconfigureError::Log)?;
         }
         let keys: Vec<_> = changes.iter().map(|change| change.key.to_owned()).collect();
         let before = addresses(&setup.config.peers);
@@ -211,7 +205,7 @@ impl Pointsman {
             self.seats().retain(|one| one.role != seated.role);
             self.seats().push(seated);
         }
-        (setup.changers.uplinks)(&loaded.config);
+        setup.watch.configure(loaded.config.uplinks.clone(), loaded.config.other_uplinks);
         setup.config = loaded.config;
         Ok(keys)
     }

@@ -52,9 +52,8 @@ impl Shell {
                 self.node.handle(self.now, Input::DialFailed { dial, failure });
             }
             NetFact::Listening(addresses) => {
-                for one in &addresses {
-                    tracing::debug!(uplink = one.uplink, address = one.address.text, "listening");
-                }
+                let texts = addresses.into_iter().map(|one| one.address.text).collect();
+                self.journal.write(Happening::Listening(texts));
             }
             NetFact::ListenFailed { uplink, protocol, text } => {
                 tracing::warn!(uplink, ?protocol, "cannot listen: {text}");

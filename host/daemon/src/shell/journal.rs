@@ -49,6 +49,8 @@ pub enum Happening {
         /// Whether what is sent there is thrown away.
         outbound: bool,
     },
+    /// These are all the addresses that it listens on, as multiaddrs.
+    Listening(Vec<String>),
     /// Somewhere could not be listened.
     ListenFailed {
         /// The uplink's name.

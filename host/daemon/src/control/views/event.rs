@@ -32,7 +32,7 @@ pub struct EventView {
     pub uplink: Option<String>,
     /// What only this kind has: `late_us`, `silent_us`, `packets`, `bytes`, `reason`, `onto`,
     /// `resent`, `because`, `address`, `why`, `role`, `strikes`, `asleep_us`, `keys`,
-    /// `inbound`, `outbound`.
+    /// `inbound`, `outbound`, `addresses`.
     pub details: BTreeMap<String, Value>,
 }
 
@@ -63,7 +63,7 @@ fn view(record: &Record) -> EventView {
         Happening::Cut { uplink, .. } | Happening::ListenFailed { uplink, .. } => {
             (None, Some(uplink.clone()))
         }
-        Happening::Reconfigured(_) | Happening::Stopping => (None, None),
+        Happening::Reconfigured(_) | Happening::Listening(_) | Happening::Stopping => (None, None),
     };
     let told = tell(&record.what, link);
     EventView {
@@ -123,6 +123,10 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
             Told::new("cut", cut_text(uplink, *inbound, *outbound))
                 .with("inbound", *inbound)
                 .with("outbound", *outbound)
+        }
+        Happening::Listening(addresses) => {
+            Told::new("listening", format!("listening on {}", addresses.join(", ")))
+                .with("addresses", json!(addresses))
         }
         Happening::ListenFailed { uplink, protocol, why } => {
             let protocol = protocol_name(*protocol);

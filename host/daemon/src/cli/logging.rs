@@ -1,0 +1,35 @@
+//! The log of a node in the foreground: on standard error, filtered by the config.
+
+use std::io;
+
+use pointsman_core::config::Config;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+
+/// A log whose filter can change.
+pub(super) struct Logging {
+    filter: reload::Handle<EnvFilter, Registry>,
+}
+
+impl Logging {
+    /// Starts the log of this process, as the config says.
+    pub(super) fn start(config: &Config) -> Result<Self, String> {
+        let (filter, handle) = reload::Layer::new(parse(&config.log_level)?);
+        let lines = fmt::layer().with_writer(io::stderr);
+        let lines = if config.log_json { lines.json().boxed() } else { lines.boxed() };
+        let log = tracing_subscriber::registry().with(filter).with(lines);
+        log.try_init().map_err(|error| error.to_string())?;
+        Ok(Self { filter: handle })
+    }
+
+    /// Another filter from now on.
+    pub(super) fn set(&self, filter: &str) -> Result<(), String> {
+        self.filter.reload(parse(filter)?).map_err(|error| error.to_string())
+    }
+}
+
+/// A filter, or why the text is none.
+pub(super) fn parse(filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(filter).map_err(|error| format!("log.level: {error}"))
+}

@@ -1,0 +1,31 @@
+//! The host's side of the WIT, generated. What every policy has and each role's own part are
+//! separate worlds here, so that the common steps are written once.
+
+#![expect(unreachable_pub, reason = "generated from the WIT")]
+
+/// What every policy has: `lifecycle`, `learner`, and the log that it may call.
+pub(crate) mod common {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit",
+        world: "pointsman:policy/policy",
+    });
+}
+
+/// The selector's own part.
+pub(crate) mod selector {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit",
+        inline: "package pointsman:host; world selector-role { export pointsman:policy/selector@0.1.0; }",
+        world: "pointsman:host/selector-role",
+    });
+}
+
+/// The failover policy's own part. Questions are borrowed: their lists are not copied here.
+pub(crate) mod failover {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit",
+        inline: "package pointsman:host; world failover-role { export pointsman:policy/failover@0.1.0; }",
+        world: "pointsman:host/failover-role",
+        ownership: Borrowing { duplicate_if_necessary: false },
+    });
+}

@@ -1,0 +1,144 @@
+//! What can go wrong with a module before it answers questions. Afterwards nothing is an error:
+//! a module that fails a question is struck, and the builtin answers.
+
+use pointsman_core::policy::{Role, Strike};
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// This machine can't run compiled WebAssembly with these limits.
+    #[error("the WebAssembly engine does not start: {0}; use `module = \"builtin:NAME\"`")]
+    Unsupported(String),
+    /// No thread for the time budgets.
+    #[error("cannot start the thread that keeps policies within their time: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Why a file is no policy.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// Larger than a module may be.
+    #[error(
+        "the module has {size} bytes, and at most {max} are taken; build it with `opt-level = \"s\"` and `strip = true`"
+    )]
+    TooLarge {
+        /// Its size.
+        size: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// Machine code, which nobody can check.
+    #[error(
+        "this is a precompiled module (.cwasm): it holds machine code that cannot be checked; give the .wasm that it was made of"
+    )]
+    Precompiled,
+    /// Some other file.
+    #[error(
+        "this is not a WebAssembly binary; give a .wasm file (a .wat text must be assembled first)"
+    )]
+    NotWasm,
+    /// Damaged, or uses a proposal that policies may not use.
+    #[error("the module is damaged or uses a feature that policies may not use: {0}")]
+    Malformed(String),
+    /// A core module that does not say what its functions are.
+    #[error(
+        "this is a core module without WIT metadata; build it with the SDK or with wit-bindgen for the world `selector-policy` or `failover-policy`"
+    )]
+    NoMetadata,
+    /// A core module that lacks what its own metadata promises.
+    #[error("the core module does not fit the world that its metadata names: {0}")]
+    Incomplete(String),
+    /// Exports none of the roles.
+    #[error(
+        "the module has no role: it must export pointsman:policy/selector@0.1.0 or pointsman:policy/failover@0.1.0, and exports [{exports}]"
+    )]
+    NoRole {
+        /// What it exports.
+        exports: String,
+    },
+    /// Exports two of the roles.
+    #[error("the module is a selector and a failover policy at once; make two modules of it")]
+    TwoRoles,
+    /// Another version of the interface.
+    #[error(
+        "the module speaks version {found} of pointsman:policy, and this host speaks 0.1.x; build it against the SDK of this host"
+    )]
+    UnknownVersion {
+        /// Its version.
+        found: String,
+    },
+    /// An interface that every policy has is missing.
+    #[error(
+        "the module does not export pointsman:policy/{0}@0.1.0; the export macros of the SDK do"
+    )]
+    MissingExport(&'static str),
+    /// Wants something of the host that policies don't get.
+    #[error(
+        "the module imports {0}; a policy may import nothing but pointsman:policy/host-log@0.1.0"
+    )]
+    ExtraImport(String),
+    /// The compiler refuses it.
+    #[error("the module does not compile: {0}")]
+    Uncompilable(String),
+    /// An interface of ours with other types.
+    #[error(
+        "the module's interface has the right name and the wrong types; build it against the SDK of this host: {0}"
+    )]
+    WrongType(String),
+    /// It failed before it was asked anything.
+    #[error("the module failed in {step}: {strike}")]
+    Failed {
+        /// What it was doing.
+        step: Step,
+        /// How.
+        strike: Strike,
+    },
+    /// What it says of itself is unusable.
+    #[error("the module's manifest is unusable: {0}")]
+    BadManifest(String),
+}
+
+/// Why a policy could not be loaded into a slot.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is no policy.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// It is a policy for another slot.
+    #[error("this is a {} policy, the slot wants a {} policy; name it under [policy.{}]", found.name(), wanted.name(), found.name())]
+    WrongRole {
+        /// What it is.
+        found: Role,
+        /// What the slot takes.
+        wanted: Role,
+    },
+    /// It refuses its settings.
+    #[error("the policy {name} refuses its settings: {why}")]
+    Refused {
+        /// Its name.
+        name: String,
+        /// What it says.
+        why: String,
+    },
+}
+
+/// The steps before the first question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Instantiation and start functions.
+    Start,
+    /// `lifecycle.describe`.
+    Describe,
+    /// `lifecycle.configure`.
+    Configure,
+}
+
+impl core::fmt::Display for Step {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Start => "its start function",
+            Self::Describe => "`describe`",
+            Self::Configure => "`configure`",
+        })
+    }
+}

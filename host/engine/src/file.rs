@@ -1,0 +1,175 @@
+//! What a module's bytes say before anything of them is compiled: the role, the interface's
+//! version, the imports. Nothing is run here.
+
+use core::fmt::Write as _;
+
+use pointsman_core::limits::MODULE_BYTES_MAX;
+use pointsman_core::policy::Role;
+use sha2::{Digest, Sha256};
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+
+use crate::error::InspectError;
+
+/// The package of the interfaces.
+const PACKAGE: &str = "pointsman:policy/";
+/// The versions that this host speaks: all that begin so.
+pub(crate) const VERSION: &str = "0.1";
+/// What a module may import: a function, and types, which are nothing to call.
+const IMPORTS: [&str; 2] = ["host-log", "types"];
+/// What every policy exports beside the interface of its role.
+const EXPORTS: [&str; 2] = ["lifecycle", "learner"];
+/// The proposals that a module may use. Left out is what is not deterministic, what needs a
+/// collector or threads, and what no policy needs.
+const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::GC_TYPES)
+    .union(WasmFeatures::COMPONENT_MODEL);
+
+/// A module that passed every check that needs no compiler.
+#[derive(Debug)]
+pub(crate) struct File {
+    /// A component, made of the core module where the bytes were one.
+    pub(crate) component: Vec<u8>,
+    pub(crate) role: Role,
+    pub(crate) version: String,
+    pub(crate) imports: Vec<String>,
+    pub(crate) digest: String,
+    pub(crate) size: usize,
+}
+
+impl File {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, InspectError> {
+        if bytes.len() > MODULE_BYTES_MAX {
+            return Err(InspectError::TooLarge { size: bytes.len(), max: MODULE_BYTES_MAX });
+        }
+        if bytes.starts_with(b"\x7fELF") {
+            return Err(InspectError::Precompiled);
+        }
+        let component = if Parser::is_component(bytes) {
+            bytes.to_vec()
+        } else if Parser::is_core_wasm(bytes) {
+            component_of(bytes)?
+        } else {
+            return Err(InspectError::NotWasm);
+        };
+        Validator::new_with_features(FEATURES)
+            .validate_all(&component)
+            .map_err(|error| InspectError::Malformed(error.to_string()))?;
+        let (imports, exports) = names(&component)?;
+        check_imports(&imports)?;
+        let (role, version) = role(&exports)?;
+        Ok(Self { component, role, version, imports, digest: digest(bytes), size: bytes.len() })
+    }
+}
+
+/// Makes a core module with WIT metadata a component.
+fn component_of(module: &[u8]) -> Result<Vec<u8>, InspectError> {
+    Validator::new_with_features(FEATURES)
+        .validate_all(module)
+        .map_err(|error| InspectError::Malformed(error.to_string()))?;
+    let has_metadata = Parser::new(0).parse_all(module).any(|payload| {
+        matches!(payload, Ok(Payload::CustomSection(section)) if section.name().starts_with("component-type"))
+    });
+    if !has_metadata {
+        return Err(InspectError::NoMetadata);
+    }
+    wit_component::ComponentEncoder::default()
+        .validate(false)
+        .module(module)
+        .and_then(|encoder| encoder.encode())
+        .map_err(|error| InspectError::Incomplete(format!("{error:#}")))
+}
+
+/// The names that the outermost component imports and exports.
+fn names(component: &[u8]) -> Result<(Vec<String>, Vec<String>), InspectError> {
+    let malformed =
+        |error: wasmparser::BinaryReaderError| InspectError::Malformed(error.to_string());
+    let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0_usize);
+    for payload in Parser::new(0).parse_all(component) {
+        let payload = payload.map_err(malformed)?;
+        if matches!(payload, Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) {
+            depth += 1;
+        } else if matches!(payload, Payload::End(_)) {
+            depth = depth.saturating_sub(1);
+        } else if depth == 0
+            && let Payload::ComponentImportSection(section) = payload
+        {
+            for import in section {
+                imports.push(import.map_err(malformed)?.name.name.to_owned());
+            }
+        } else if depth == 0
+            && let Payload::ComponentExportSection(section) = payload
+        {
+            for export in section {
+                exports.push(export.map_err(malformed)?.name.name.to_owned());
+            }
+        }
+    }
+    Ok((imports, exports))
+}
+
+/// The interface and version of a name of our package.
+fn interface(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix(PACKAGE)?.split_once('@')
+}
+
+fn is_spoken(version: &str) -> bool {
+    version.strip_prefix(VERSION).is_some_and(|rest| rest.starts_with('.'))
+}
+
+fn check_imports(imports: &[String]) -> Result<(), InspectError> {
+    for name in imports {
+        match interface(name) {
+            Some((import, version)) if IMPORTS.contains(&import) => {
+                if !is_spoken(version) {
+                    return Err(InspectError::UnknownVersion { found: version.to_owned() });
+                }
+            }
+            Some(_) | None => return Err(InspectError::ExtraImport(name.clone())),
+        }
+    }
+    Ok(())
+}
+
+/// The role, and the version of its interface.
+fn role(exports: &[String]) -> Result<(Role, String), InspectError> {
+    let find = |wanted: &str| {
+        let found = exports.iter().filter_map(|name| interface(name));
+        found.filter(|(name, _)| *name == wanted).map(|(_, version)| version).next()
+    };
+    let roles = [Role::Selector, Role::Failover];
+    let mut found = roles.iter().filter_map(|&role| Some((role, find(role.name())?)));
+    let (role, version) =
+        found.next().ok_or_else(|| InspectError::NoRole { exports: exports.join(", ") })?;
+    if found.next().is_some() {
+        return Err(InspectError::TwoRoles);
+    }
+    if !is_spoken(version) {
+        return Err(InspectError::UnknownVersion { found: version.to_owned() });
+    }
+    for name in EXPORTS {
+        match find(name) {
+            None => return Err(InspectError::MissingExport(name)),
+            Some(version) if !is_spoken(version) => {
+                return Err(InspectError::UnknownVersion { found: version.to_owned() });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok((role, version.to_owned()))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes all that is written");
+        text
+    })
+}

@@ -1,0 +1,237 @@
+//! An instance that is ready to answer, and its return after a failure.
+//!
+//! A failed instance is dropped at once, because nothing in its store can be used again. The
+//! next question brings it back: in line where that fits into one call's budget, otherwise on
+//! a thread of its own, while the questions are answered with [`Strike::Unavailable`]. What
+//! failures cost the caller's loop is bounded by a [`Waste`] account.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+
+use pointsman_core::policy::Strike;
+use wasmtime::Store;
+
+use crate::bindings::common::pointsman::policy::types;
+use crate::compiled::{Calls, Compiled, StartError, strike};
+use crate::guest::Guest;
+
+/// All that it takes to make an instance that is ready.
+pub(crate) struct Blueprint<C: Calls> {
+    pub(crate) compiled: Compiled,
+    pub(crate) indices: C::Indices,
+    pub(crate) name: String,
+    pub(crate) settings: Vec<types::Setting>,
+    /// For each step of a build off the loop, in microseconds.
+    pub(crate) load_us: u32,
+}
+
+/// An instance that is ready.
+pub(crate) struct Live<C> {
+    store: Store<Guest>,
+    calls: C,
+}
+
+impl<C: Calls> Blueprint<C> {
+    /// Makes an instance, each step within the budget.
+    pub(crate) fn build(&self, budget_us: u32) -> Result<Live<C>, StartError> {
+        let mut started = self.compiled.start(&self.name, budget_us)?;
+        let deadline = self.compiled.ticker.deadline(budget_us);
+        started.configure(deadline, &self.settings)?;
+        let mut store = started.store;
+        let calls = C::load(&self.indices, &mut store, &started.instance).map_err(|error| {
+            StartError::Failed(crate::error::Step::Start, strike(&error, store.data()))
+        })?;
+        Ok(Live { store, calls })
+    }
+}
+
+enum State<C> {
+    Ready(Box<Live<C>>),
+    Broken,
+    Building(Receiver<Option<Box<Live<C>>>>),
+}
+
+/// A policy that answers as long as it can.
+pub(crate) struct Warm<C: Calls> {
+    blueprint: Arc<Blueprint<C>>,
+    state: State<C>,
+    budget_us: u32,
+    /// A build did not fit into the budget of a call.
+    builds_slowly: bool,
+    waste: Waste,
+}
+
+impl<C: Calls> Warm<C> {
+    pub(crate) fn new(blueprint: Blueprint<C>, live: Live<C>, budget_us: u32) -> Self {
+        Self {
+            blueprint: Arc::new(blueprint),
+            state: State::Ready(Box::new(live)),
+            budget_us,
+            builds_slowly: false,
+            waste: Waste::new(budget_us),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.blueprint.name
+    }
+
+    /// Asks, within the budget.
+    #[inline]
+    pub(crate) fn ask<A>(
+        &mut self,
+        now_us: u64,
+        question: impl FnOnce(&C, &mut Store<Guest>) -> wasmtime::Result<A>,
+    ) -> Result<A, Strike> {
+        if !matches!(self.state, State::Ready(_)) {
+            self.revive(now_us)?;
+        }
+        let State::Ready(live) = &mut self.state else { return Err(Strike::Unavailable) };
+        live.store.set_epoch_deadline(self.blueprint.compiled.ticker.deadline(self.budget_us));
+        let guest = live.store.data_mut();
+        (guest.now_us, guest.was_refused) = (now_us, false);
+        match question(&live.calls, &mut live.store) {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let strike = strike(&error, live.store.data());
+                self.fail(now_us, strike);
+                Err(strike)
+            }
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, now_us: u64, strike: Strike) {
+        self.state = State::Broken;
+        self.waste.charge(now_us, cost_us(strike, self.budget_us));
+    }
+
+    /// Brings an instance back, unless too much time was wasted on it.
+    #[cold]
+    fn revive(&mut self, now_us: u64) -> Result<(), Strike> {
+        if let State::Building(building) = &self.state {
+            self.state = match building.try_recv() {
+                Ok(Some(live)) => State::Ready(live),
+                Err(TryRecvError::Empty) => return Err(Strike::Unavailable),
+                Ok(None) | Err(TryRecvError::Disconnected) => State::Broken,
+            };
+            return Ok(());
+        }
+        if !self.waste.may(now_us) {
+            return Err(Strike::Unavailable);
+        }
+        if self.builds_slowly {
+            self.waste.charge(now_us, REBUILD_US);
+            self.build_aside();
+            return Err(Strike::Unavailable);
+        }
+        match self.blueprint.build(self.budget_us) {
+            Ok(live) => {
+                self.state = State::Ready(Box::new(live));
+                Ok(())
+            }
+            Err(error) => {
+                let strike = match error {
+                    StartError::Failed(_, strike) => strike,
+                    StartError::Refused(_) => Strike::Trapped,
+                };
+                self.builds_slowly = strike == Strike::TimedOut;
+                self.fail(now_us, strike);
+                Err(strike)
+            }
+        }
+    }
+
+    /// Builds on another thread; where there is none, the next question tries again.
+    fn build_aside(&mut self) {
+        let blueprint = Arc::clone(&self.blueprint);
+        let (done, building) = sync_channel(1);
+        let build = move || {
+            let live = blueprint.build(blueprint.load_us).ok().map(Box::new);
+            // The policy may have been swapped out meanwhile: nobody listens then.
+            let _ = done.send(live);
+        };
+        let thread = std::thread::Builder::new().name("policy-build".into()).spawn(build);
+        self.state = match thread {
+            Ok(_) => State::Building(building),
+            Err(_) => State::Broken,
+        };
+    }
+}
+
+/// What a rebuild costs the loop, in microseconds: rather too much than too little.
+const REBUILD_US: u32 = 100;
+/// What memory of the largest size costs more, when it was touched.
+const EXHAUSTED_US: u32 = 2_000;
+
+/// What a failure cost the loop, with the rebuild that it makes necessary. By kind and not
+/// by the clock, so that a replay comes to the same sum.
+fn cost_us(strike: Strike, budget_us: u32) -> u32 {
+    match strike {
+        Strike::TimedOut => budget_us.saturating_add(REBUILD_US),
+        Strike::Exhausted => EXHAUSTED_US,
+        Strike::Trapped | Strike::Invalid | Strike::Unavailable => REBUILD_US,
+    }
+}
+
+/// How much of the loop's time a policy may waste by failing: 2 %, with a reserve. So a module
+/// that fails now and then is back at the next question, and one that fails at once costs
+/// little more than not having it.
+#[derive(Debug)]
+struct Waste {
+    /// In microseconds; negative when overdrawn.
+    left_us: i64,
+    reserve_us: i64,
+    at_us: u64,
+}
+
+impl Waste {
+    fn new(budget_us: u32) -> Self {
+        let reserve_us = i64::from(budget_us).saturating_mul(4).max(20_000);
+        Self { left_us: reserve_us, reserve_us, at_us: 0 }
+    }
+
+    /// Whether there is something left at this time of the host's clock.
+    fn may(&mut self, now_us: u64) -> bool {
+        let earned = now_us.saturating_sub(self.at_us) / 50;
+        if earned > 0 {
+            let earned = i64::try_from(earned).unwrap_or(i64::MAX);
+            self.left_us = self.left_us.saturating_add(earned).min(self.reserve_us);
+            self.at_us = now_us;
+        }
+        self.left_us > 0
+    }
+
+    fn charge(&mut self, now_us: u64, cost_us: u32) {
+        self.may(now_us);
+        self.left_us = self.left_us.saturating_sub(i64::from(cost_us));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rare_failures_are_always_forgiven() {
+        let mut waste = Waste::new(1_000);
+        for second in 1..1_000 {
+            assert!(waste.may(second * 1_000_000));
+            waste.charge(second * 1_000_000, cost_us(Strike::TimedOut, 1_000));
+        }
+    }
+
+    #[test]
+    fn a_policy_that_always_fails_wastes_two_percent_of_the_time() {
+        let mut waste = Waste::new(1_000);
+        let mut wasted = 0_u64;
+        for now_us in (0..10_000_000).step_by(40) {
+            if waste.may(now_us) {
+                waste.charge(now_us, 1_100);
+                wasted += 1_100;
+            }
+        }
+        let allowed = 20_000 + 10_000_000 / 50;
+        assert!((allowed - 1_100..=allowed + 1_100).contains(&wasted), "{wasted} of {allowed}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Modules written by hand, most of them hostile, and questions to ask them.
+
+use pointsman_core::policy::{FailoverQuestion, SelectorQuestion};
+use pointsman_engine::{Budget, Engine, Limits};
+use pointsman_sdk::failover::Event;
+use pointsman_sdk::path::flags::UP;
+use pointsman_sdk::{PathRow, UNKNOWN};
+
+/// The contract, as policies are built against it.
+pub const WIT: &str = include_str!("../../../../sdk/wit/policy.wit");
+
+/// A core module in parts; each is WebAssembly text.
+#[derive(Clone, Copy)]
+pub struct Guest {
+    /// The contract that its metadata is made of.
+    pub wit: &'static str,
+    /// The world in it.
+    pub world: &'static str,
+    /// The version in the names of its exports.
+    pub version: &'static str,
+    /// Imports.
+    pub imports: &'static str,
+    /// Further functions, globals and a start section.
+    pub extra: &'static str,
+    /// Body of `configure`, before it succeeds.
+    pub configure: &'static str,
+    /// Body of `choose`: leaves an i64.
+    pub choose: &'static str,
+    /// Body of `decide`: leaves the address of a verdict.
+    pub decide: &'static str,
+}
+
+/// Sends on the first path.
+pub const SELECTOR: Guest = Guest {
+    wit: WIT,
+    world: "selector-policy",
+    version: "0.1.0",
+    imports: "",
+    extra: "",
+    configure: "",
+    choose: "i64.const 0x11",
+    decide: "",
+};
+
+/// Stays, for the reason 9.
+pub const FAILOVER: Guest = Guest {
+    world: "failover-policy",
+    choose: "",
+    decide: "(i32.store (i32.const 1304) (i32.const 9)) i32.const 1300",
+    ..SELECTOR
+};
+
+impl Guest {
+    /// The module as text. Manifest at 1100, results at 1200 and 1300, lists from 8192 on.
+    pub fn text(&self) -> String {
+        let Self { version, imports, extra, configure, choose, decide, .. } = self;
+        let role = match (choose.is_empty(), decide.is_empty()) {
+            (false, _) => format!(
+                r#"(func $choose (export "pointsman:policy/selector@{version}#choose")
+                (param i64 i64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i64)
+                {choose})"#
+            ),
+            (true, false) => format!(
+                r#"(func (export "pointsman:policy/failover@{version}#decide") (param i32)
+                (result i32) {decide})"#
+            ),
+            (true, true) => String::new(),
+        };
+        format!(
+            r#"(module {imports}
+            (memory (export "memory") 2)
+            (global $heap (mut i32) (i32.const 8192))
+            (data (i32.const 1024) "by-hand") (data (i32.const 1040) "1.0.0")
+            (data (i32.const 1100) "\00\04\00\00\07\00\00\00\10\04\00\00\05\00\00\00")
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
+                (if (i32.gt_u (global.get $heap) (i32.const 100000))
+                    (then (global.set $heap (i32.const 8192))))
+                (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+                (global.set $heap (i32.add (local.get $at) (local.get 3)))
+                (local.get $at))
+            (func (export "pointsman:policy/lifecycle@{version}#describe") (result i32)
+                i32.const 1100)
+            (func (export "pointsman:policy/lifecycle@{version}#configure")
+                (param i32 i32 i32 i32 i32 i32) (result i32) {configure} i32.const 1200)
+            (func (export "pointsman:policy/learner@{version}#learn")
+                (param i32 i32 i32 i32 i32 i32) (result i32) i32.const 1200)
+            {extra} {role})"#
+        )
+    }
+
+    /// The module with its metadata, as a toolchain would leave it.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut module = wat::parse_str(self.text()).expect("the text is WebAssembly");
+        let mut resolve = wit_parser::Resolve::default();
+        let package = resolve.push_str("policy.wit", self.wit).expect("the contract parses");
+        let world = resolve.select_world(&[package], Some(self.world)).expect("the world exists");
+        wit_component::embed_component_metadata(
+            &mut module,
+            &resolve,
+            world,
+            wit_component::StringEncoding::UTF8,
+            false,
+        )
+        .expect("a core module takes metadata");
+        module
+    }
+}
+
+/// An engine with the limits that a node has.
+pub fn engine() -> Engine {
+    Engine::new(Limits::default()).expect("this machine runs WebAssembly")
+}
+
+/// A millisecond.
+pub const BUDGET: Budget = Budget { call_us: 1_000 };
+
+/// Two paths that are up, the second one faster.
+pub fn paths() -> Vec<u32> {
+    let mut list = vec![PathRow::STRIDE as u32];
+    for srtt_us in [50_000, 5_000] {
+        let room_bytes = 64_000;
+        PathRow { flags: UP, srtt_us, room_bytes, ..PathRow::default() }.write(&mut list);
+    }
+    list
+}
+
+/// A question at this time, over [`paths`].
+pub fn question(now_us: u64) -> SelectorQuestion {
+    SelectorQuestion { now_us, head_bytes: 1_200, paths: paths(), ..SelectorQuestion::default() }
+}
+
+/// A question about the first of [`paths`].
+pub fn failover_question(now_us: u64) -> FailoverQuestion {
+    FailoverQuestion {
+        now_us,
+        seed: 0,
+        peer: 1,
+        event: Event::Tick,
+        at: 0,
+        oldest_unacked_us: 0,
+        unacked_bytes: [0; 3],
+        misses: 0,
+        others_progressed: 0,
+        loop_lag_us: 0,
+        moves_last_60s: 0,
+        since_move_ms: UNKNOWN,
+        deadline_min_us: UNKNOWN,
+        hedge_budget_bytes: 0,
+        store_left_kib: 0,
+        paths: paths(),
+        dialables: vec![6],
+    }
+}
