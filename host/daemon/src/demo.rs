@@ -72,6 +72,9 @@ pub enum DemoError {
         /// Which.
         missing: String,
     },
+    /// It ran in a user namespace, and failed there.
+    #[error("the demonstration failed in its user namespace, as told above")]
+    Elsewhere,
     /// Somebody pressed Ctrl-C or ended the process.
     #[error("interrupted; nothing is left behind")]
     Interrupted,
@@ -82,8 +85,8 @@ pub enum DemoError {
 /// Must run on the program's main task: the nodes die with the thread that starts them.
 pub async fn run(options: Options) -> Result<bool, DemoError> {
     #[cfg(target_os = "linux")]
-    if let Some(success) = stage::again_in_user_namespace().await? {
-        return Ok(success);
+    if stage::ran_in_user_namespace().await? {
+        return Ok(true);
     }
     tokio::select! {
         result = perform(options) => result,

@@ -146,33 +146,41 @@ impl Stage {
 const NO_LAB_THERE: u8 = 77;
 
 /// Where this user may not make network namespaces but a user namespace: runs this very
-/// command there, and answers whether it succeeded. `None`: run it here.
+/// command there. False: nothing ran, so run it here.
 #[cfg(target_os = "linux")]
-pub(super) async fn again_in_user_namespace() -> Result<Option<bool>, DemoError> {
+pub(super) async fn ran_in_user_namespace() -> Result<bool, DemoError> {
     use pointsman_lab::permission;
+    use tokio::signal::unix::{SignalKind, signal};
 
-    let refused = match permission::check() {
-        Err(error) => error.is_permission(),
-        Ok(()) => return Ok(None),
-    };
+    let Err(refusal) = permission::check() else { return Ok(false) };
     if permission::is_isolated() {
         std::process::exit(NO_LAB_THERE.into());
     }
-    if !refused || !permission::device_is_open() {
-        return Ok(None);
+    if !refusal.is_permission() || !permission::device_is_open() {
+        return Ok(false);
     }
     let mut command = Command::new(std::env::current_exe()?);
     command.args(std::env::args_os().skip(1));
     permission::isolate(&mut command);
-    let Ok(mut child) = tokio::process::Command::from(command).spawn() else { return Ok(None) };
-    // Ctrl-C reaches the child as well, which cleans up; this one only waits for it.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let Ok(mut child) = tokio::process::Command::from(command).spawn() else { return Ok(false) };
+    let id = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
+    // Ctrl-C reaches the child by itself; either way it cleans up, and this one waits for it.
     let status = loop {
         tokio::select! {
             status = child.wait() => break status?,
             _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {
+                let term = rustix::process::Signal::TERM;
+                _ = id.map(|id| rustix::process::kill_process(id, term));
+            }
         }
     };
-    Ok((status.code() != Some(NO_LAB_THERE.into())).then(|| status.success()))
+    match status.code() {
+        Some(0) => Ok(true),
+        Some(code) if code == i32::from(NO_LAB_THERE) => Ok(false),
+        _ => Err(DemoError::Elsewhere),
+    }
 }
 
 #[cfg(target_os = "linux")]
