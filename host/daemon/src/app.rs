@@ -54,10 +54,7 @@ pub enum StartError {
 ///
 /// `set_log_filter` is called when `log.level` changes; a program with a log of its own gives
 /// one that does nothing.
-pub async fn start(
-    loaded: &Loaded,
-    set_log_filter: SetLogFilter,
-) -> Result<Pointsman, StartError> {
+pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Pointsman, StartError> {
     let config = loaded.config.clone();
     let policies = Arc::new(Policies::default());
     let slots = fill_slots(&policies, loaded).await?;

@@ -20,8 +20,7 @@ use pointsman_sdk::{Fault, Settings};
 const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// Told of a slot whose module should be embedded and is not.
-pub const NATIVE_BUILTINS: &str =
-    "native builtins: this binary was built without a Wasm toolchain";
+pub const NATIVE_BUILTINS: &str = "native builtins: this binary was built without a Wasm toolchain";
 
 /// Names of the modules in this binary.
 pub fn embedded() -> impl Iterator<Item = &'static str> {
@@ -189,12 +188,7 @@ impl Policies {
 }
 
 impl Seated {
-    fn native(
-        role: Role,
-        config: &PolicyConfig,
-        name: String,
-        note: Option<&'static str>,
-    ) -> Self {
+    fn native(role: Role, config: &PolicyConfig, name: String, note: Option<&'static str>) -> Self {
         let (module, version) = (module_text(&config.module), String::new());
         Self { role, module, kind: Kind::Builtin, name, version, digest: None, note }
     }
@@ -295,7 +289,8 @@ mod tests {
     #[test]
     fn an_embedded_module_that_is_missing_is_answered_for_by_its_native_twin() {
         let embedded = config(Module::Embedded("fastest-first".into()));
-        let (_, seated) = Policies::default().selector(&embedded, Path::new("."))
+        let (_, seated) = Policies::default()
+            .selector(&embedded, Path::new("."))
             .expect("there is a native policy of that name at least");
         assert_eq!(seated.name, "fastest-first");
         match seated.kind {
@@ -308,7 +303,8 @@ mod tests {
     #[test]
     fn an_unknown_name_is_an_error_at_the_module_key() {
         for module in [Module::Builtin("x".into()), Module::Embedded("x".into())] {
-            let error = Policies::default().failover(&config(module), Path::new("."))
+            let error = Policies::default()
+                .failover(&config(module), Path::new("."))
                 .expect_err("no policy is called x");
             assert_eq!((error.role, error.key.as_str()), (Role::Failover, "module"));
         }
@@ -325,7 +321,8 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let missing = config(Module::File("nowhere.wasm".into()));
-        let error = Policies::default().selector(&missing, Path::new("/"))
+        let error = Policies::default()
+            .selector(&missing, Path::new("/"))
             .expect_err("there is no such file");
         assert!(error.message.contains("/nowhere.wasm"), "{error}");
     }

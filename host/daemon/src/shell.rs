@@ -29,7 +29,8 @@ use pointsman_core::output::Delivery;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-pub(crate) use command::{Applied, Command, CutError, Report, Tally};
+pub(crate) use command::{Applied, Command};
+pub use command::{CutError, Report, Tally};
 use event::Event;
 
 use crate::clock::Clock;
@@ -41,7 +42,7 @@ use mail::Mail;
 use sends::{Submission, Waiters};
 
 /// How long messages that are under way may take when the node stops.
-pub const DRAIN_TIME: Duration = Duration::from_secs(2);
+const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// How long links may take to close after that: a little more than each allows itself.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
@@ -142,10 +143,11 @@ impl Shell {
         self.carry_out();
         loop {
             let mail = Arc::clone(&self.mail);
-            match sources.next(&mail, self.sleep_until(), false).await {
-                Event::Stop => break,
-                event => self.turn(event, &mut sources),
+            let event = sources.next(&mail, self.sleep_until(), false).await;
+            if matches!(event, Event::Stop) {
+                break;
             }
+            self.turn(event, &mut sources);
         }
         self.stop(&mut sources).await;
         self.mail.close();

@@ -62,9 +62,9 @@ impl From<ClientError> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::PipeClosed,
-            _ => Self::failed(error),
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::PipeClosed;
         }
+        Self::failed(error)
     }
 }

@@ -42,11 +42,6 @@ impl Out {
         Self { stdout: io::stdout(), terminal: false, colours: false }
     }
 
-    /// Whether a person reads it.
-    pub(super) fn is_terminal(&self) -> bool {
-        self.terminal
-    }
-
     /// Writes a line.
     pub(super) fn line(&mut self, line: &str) -> Result<(), Failure> {
         self.bytes(format!("{line}\n").as_bytes())

@@ -95,8 +95,10 @@ async fn until_stopped(node: &Pointsman) -> bool {
     loop {
         tokio::select! {
             in_order = node.stopped() => return in_order,
-            _ = signals.hangup.recv() => reload(node).await,
-            () = signals.stop() => break,
+            told = signals.next() => match told {
+                Told::Reload => reload(node).await,
+                Told::Stop => break,
+            },
         }
     }
     tokio::select! {
@@ -120,6 +122,13 @@ async fn reload(node: &Pointsman) {
     }
 }
 
+/// What a signal tells the node to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Reload,
+    Stop,
+}
+
 struct Signals {
     hangup: Signal,
     interrupt: Signal,
@@ -135,11 +144,16 @@ impl Signals {
         })
     }
 
-    async fn stop(&mut self) {
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => Told::Reload,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.terminate.recv() => Told::Stop,
         }
+    }
+
+    async fn stop(&mut self) {
+        while self.next().await != Told::Stop {}
     }
 }
 

@@ -88,7 +88,13 @@ impl Client {
     ) -> Result<ViewStream<T>, ClientError> {
         let response = self.request(method, path, Bytes::new()).await?;
         let (body, buffer) = (response.into_body(), Vec::new());
-        Ok(ViewStream { body, buffer, scanned: 0, socket: self.socket.clone(), view: std::marker::PhantomData })
+        Ok(ViewStream {
+            body,
+            buffer,
+            scanned: 0,
+            socket: self.socket.clone(),
+            view: std::marker::PhantomData,
+        })
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -140,10 +146,10 @@ impl Client {
 
     fn unreachable(&self, source: io::Error) -> ClientError {
         let socket = self.socket.clone();
-        match source.kind() {
-            io::ErrorKind::PermissionDenied => ClientError::NotAllowed { socket },
-            _ => ClientError::NoNode { socket, source },
+        if source.kind() == io::ErrorKind::PermissionDenied {
+            return ClientError::NotAllowed { socket };
         }
+        ClientError::NoNode { socket, source }
     }
 
     fn broken(&self, why: impl ToString) -> ClientError {

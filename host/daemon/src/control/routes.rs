@@ -44,7 +44,7 @@ pub(super) async fn links(
 ) -> Response {
     let links = async {
         let LinksQuery { peer } = accepted(query)?;
-        let snapshot = node.snapshot().await.map_err(|error| stopped(error))?;
+        let snapshot = node.snapshot().await.map_err(stopped)?;
         let mut links = views::links(&snapshot);
         if let Some(peer) = peer {
             let peer = resolve(&peer, &snapshot)?.to_string();
@@ -65,7 +65,7 @@ pub(super) async fn policies(State(node): State<Pointsman>) -> Response {
 /// When the sender wants to hear of its message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Wait {
+pub(super) enum Wait {
     /// When the node has it.
     #[default]
     Queued,

@@ -15,8 +15,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use pointsman_core::limits::{
-    CONTROL_BODY_BYTES_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_HEAD_BYTES_MAX,
-    CONTROL_REQUEST_MS_MAX,
+    CONTROL_BODY_BYTES_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_HEAD_BYTES_MAX, CONTROL_REQUEST_MS_MAX,
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;

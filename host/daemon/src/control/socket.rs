@@ -32,7 +32,7 @@ pub enum SocketError {
     #[error("{} exists and is no socket; remove it, or name another place with --socket", .0.display())]
     NotASocket(PathBuf),
     /// The folder is somebody else's, or open to others.
-    #[error("the folder {} is not this user's alone; run: chmod 700 {0}, or use --socket", .0.display())]
+    #[error("others may write in the folder {}; run: chmod 700 {}, or use --socket", .0.display(), .0.display())]
     Exposed(PathBuf),
     /// The path does not fit into a socket's address.
     #[error("{} is too long for a socket; name a path of at most {PATH_BYTES_MAX} bytes with --socket", .0.display())]

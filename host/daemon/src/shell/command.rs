@@ -9,9 +9,9 @@ use pointsman_core::policy::{Failover, Selector};
 use pointsman_core::snapshot::Snapshot;
 use tokio::sync::oneshot;
 
+use super::Shell;
 use super::journal::Happening;
 use super::mail::Waiting;
-use super::Shell;
 use crate::net::ListenAddress;
 
 /// An order to the loop. A reply that nobody waits for any more is dropped.

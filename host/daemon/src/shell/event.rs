@@ -33,7 +33,12 @@ impl Sources {
     /// Waits for the next event, the most urgent first. The timer comes last because every
     /// turn reads the clock anyway. [`Event::Stop`] comes only while the node is not
     /// stopping yet.
-    pub(super) async fn next(&mut self, mail: &Mail, due: Option<Instant>, stopping: bool) -> Event {
+    pub(super) async fn next(
+        &mut self,
+        mail: &Mail,
+        due: Option<Instant>,
+        stopping: bool,
+    ) -> Event {
         let timer = async {
             match due {
                 Some(due) => sleep_until(due).await,

@@ -96,9 +96,9 @@ impl Shell {
             return;
         }
         let Submission { message, waiter } = submission;
-        let deadline = message.ttl.map(|ttl| {
-            self.now.after(u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX))
-        });
+        let deadline = message
+            .ttl
+            .map(|ttl| self.now.after(u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX)));
         let token = self.waiters.add(waiter);
         let send = Send {
             token,

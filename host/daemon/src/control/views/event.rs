@@ -148,7 +148,9 @@ fn cut_text(uplink: &str, inbound: bool, outbound: bool) -> String {
 
 fn node_event(event: &Event, info: Option<&LinkInfo>, uplink: &str) -> Told {
     let name = |link: u32| match info {
-        Some(info) => format!("link {link} ({} over {})", protocol_name(info.protocol), info.uplink),
+        Some(info) => {
+            format!("link {link} ({} over {})", protocol_name(info.protocol), info.uplink)
+        }
         None => format!("link {link}"),
     };
     match event {

@@ -88,11 +88,7 @@ pub fn delivery(delivery: &Delivery) -> DeliveryView {
 }
 
 /// A fate, for JSON.
-pub fn fate(
-    fate: Fate,
-    peer: &PeerId,
-    bytes: usize,
-) -> FateView {
+pub fn fate(fate: Fate, peer: &PeerId, bytes: usize) -> FateView {
     let (name, refusal, took_us) = match fate {
         Fate::Queued => ("queued", None, None),
         Fate::Delivered { took_us } => ("delivered", None, Some(took_us)),
