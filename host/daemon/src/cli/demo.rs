@@ -8,6 +8,7 @@ use crate::demo::{self, Options, SECONDS, SECONDS_DEFAULT};
   pointsman demo                           nine seconds of traffic
   pointsman demo --seconds 30              more of it
   pointsman demo --json                    only the result
+  pointsman demo --loopback                without network namespaces
 
 Exits with 0 only when no message was lost.")]
 pub(super) struct Args {
@@ -19,10 +20,14 @@ pub(super) struct Args {
     /// Prints only the result, as JSON.
     #[arg(long)]
     json: bool,
+    /// Uses loopback addresses, even where network namespaces are permitted.
+    #[arg(long)]
+    loopback: bool,
 }
 
 pub(super) async fn run(args: &Args) -> Result<(), Failure> {
-    let options = Options { seconds: args.seconds, json: args.json };
+    let Args { seconds, json, loopback } = *args;
+    let options = Options { seconds, json, loopback };
     match demo::run(options).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Failure::failed("messages were lost")),

@@ -8,9 +8,7 @@ use pointsman_core::id::PeerId;
 
 use super::DemoError;
 use crate::control::client::{Client, ClientError, ViewStream};
-use crate::control::views::{
-    CutView, DeliveryView, FollowedView, LinkView, LoadView, StatusView,
-};
+use crate::control::views::{CutView, DeliveryView, FollowedView, LinkView, LoadView, StatusView};
 
 /// One node's control socket.
 #[derive(Clone, Debug)]
@@ -49,9 +47,8 @@ impl Api {
         size: usize,
         rate: u32,
     ) -> Result<ViewStream<LoadView>, ClientError> {
-        let path = format!(
-            "/v1/load?peer={peer}&class=interactive&count={count}&size={size}&rate={rate}"
-        );
+        let path =
+            format!("/v1/load?peer={peer}&class=interactive&count={count}&size={size}&rate={rate}");
         self.client.stream(Method::POST, &path).await
     }
 

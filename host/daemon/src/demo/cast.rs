@@ -43,8 +43,7 @@ impl Cast {
     /// Writes identities and configs, starts the processes and waits until all answer.
     pub(super) async fn start(stage: &Stage) -> Result<Self, DemoError> {
         let folder = tempfile::Builder::new().prefix("pointsman-demo-").tempdir()?;
-        let folders: Vec<_> =
-            (0..NODES).map(|node| folder.path().join(node.to_string())).collect();
+        let folders: Vec<_> = (0..NODES).map(|node| folder.path().join(node.to_string())).collect();
         let mut peers = Vec::with_capacity(NODES);
         for folder in &folders {
             fs::create_dir(folder)?;
@@ -67,6 +66,14 @@ impl Cast {
     /// Which node has this identity.
     pub(super) fn number(&self, peer: &str) -> Option<usize> {
         self.actors.iter().position(|actor| actor.peer.to_string() == peer)
+    }
+
+    /// A sentence of a node with `node 3` in the place of that node's identity.
+    pub(super) fn with_numbers(&self, text: &str) -> String {
+        let named = self.actors.iter().enumerate();
+        named.fold(text.to_owned(), |text, (node, actor)| {
+            text.replace(&actor.peer.to_string(), &format!("node {}", node + 1))
+        })
     }
 
     /// Asks all to stop, waits, and kills who does not.

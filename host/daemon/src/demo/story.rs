@@ -133,11 +133,12 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// Cuts the uplink that carries most of what the victim sends.
+    /// Cuts the uplink that carries most of what the victim sends to its receiver.
     async fn cut(&mut self) -> Result<(), DemoError> {
         let api = &self.cast.actors[VICTIM].api;
+        let receiver = self.cast.actors[self.pairs[VICTIM].to].peer.to_string();
         let mut sent: BTreeMap<String, u64> = BTreeMap::new();
-        for link in api.links().await? {
+        for link in api.links().await?.into_iter().filter(|link| link.peer == receiver) {
             *sent.entry(link.uplink).or_default() += link.sent_bytes;
         }
         let busiest = sent.into_iter().max_by_key(|(_, bytes)| *bytes);
@@ -203,7 +204,8 @@ impl<'a> Story<'a> {
         if !self.concerns_cut(node, event) {
             return;
         }
-        self.voice.say(&format!("node {}: {}", node + 1, event.text));
+        let text = self.cast.with_numbers(&event.text);
+        self.voice.say(&format!("node {}: {text}", node + 1));
         let moments = &mut self.moments;
         let back = moments.healed.is_some();
         match event.kind.as_str() {
