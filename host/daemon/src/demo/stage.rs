@@ -57,15 +57,20 @@ impl Stage {
         if loopback {
             return Ok(Self::Loopback { why: "as asked".to_owned() });
         }
-        #[cfg(target_os = "linux")]
+        Self::lab()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn lab() -> Result<Self, DemoError> {
         match lab::Stage::build() {
-            Ok(stage) => return Ok(Self::Lab(stage)),
-            Err(error) if error.is_permission() => {
-                return Ok(Self::Loopback { why: error.to_string() });
-            }
-            Err(error) => return Err(DemoError::Lab(error.to_string())),
+            Ok(stage) => Ok(Self::Lab(stage)),
+            Err(error) if error.is_permission() => Ok(Self::Loopback { why: error.to_string() }),
+            Err(error) => Err(DemoError::Lab(error.to_string())),
         }
-        #[cfg(not(target_os = "linux"))]
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn lab() -> Result<Self, DemoError> {
         Ok(Self::Loopback { why: "network namespaces are Linux's".to_owned() })
     }
 
