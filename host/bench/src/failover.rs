@@ -9,7 +9,8 @@
 
 pub(crate) mod fault;
 pub(crate) mod flow;
-pub(crate) mod mptcp;
+mod mptcp;
+pub(crate) mod node;
 
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,8 @@ pub(crate) struct Arguments {
 /// What carries the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Contender {
+    /// Two nodes with a QUIC link over each uplink
+    Pointsman,
     /// The kernel's MPTCP with two subflows
     Mptcp,
 }
@@ -183,7 +186,7 @@ fn trial(
     let way = Duration::from_millis(rtt_ms.into()) / 2;
     let ports: Vec<Port> = net.client.uplinks.iter().map(|uplink| uplink.port.clone()).collect();
     ports.iter().for_each(|port| port.change(&Direction::BOTH, |now| now.delay = way));
-    let flow = start(contender, &net, arguments.rate)?;
+    let flow = start(contender, &net, Pace::Steady { per_second: arguments.rate })?;
     std::thread::sleep(WARM_UP + Duration::from_micros(dice.below(100_000)));
     let active = &ports[busiest(&ports)];
     lab.switch().take_lateness();
@@ -202,10 +205,11 @@ fn trial(
 pub(crate) fn start(
     contender: Contender,
     net: &TwoWays,
-    rate: u32,
+    pace: Pace,
 ) -> anyhow::Result<Box<dyn Flow>> {
     match contender {
-        Contender::Mptcp => mptcp::start(net, Pace::Steady { per_second: rate }),
+        Contender::Pointsman => node::start(net, pace),
+        Contender::Mptcp => mptcp::start(net, pace),
     }
 }
 

@@ -8,6 +8,7 @@
 mod failover;
 mod figures;
 mod messages;
+mod node;
 mod table;
 mod uplinks;
 
@@ -30,6 +31,9 @@ enum Program {
     MessagesEnd(messages::EndArguments),
     /// The gap at the receiver when an uplink fails, with two uplinks to one address.
     Failover(failover::Arguments),
+    /// One end of a `failover` or `uplinks` trial; started by it.
+    #[command(hide = true)]
+    FailoverEnd(failover::node::EndArguments),
     /// Two uplinks at once against each of them alone.
     Uplinks(uplinks::Arguments),
 }
@@ -39,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         Program::Messages(arguments) => messages::run(&arguments),
         Program::MessagesEnd(arguments) => messages::run_end(&arguments),
         Program::Failover(arguments) => failover::run(&arguments),
+        Program::FailoverEnd(arguments) => failover::node::run_end(&arguments),
         Program::Uplinks(arguments) => uplinks::run(&arguments),
     }
 }

@@ -5,6 +5,7 @@
 //! message with its number, the other sends and counts. Setting up the connection is not
 //! measured.
 
+mod node;
 mod quic;
 mod stream;
 mod swarm;
@@ -58,6 +59,10 @@ pub(crate) struct EndArguments {
 /// What carries the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Contender {
+    /// pointsman over one QUIC link
+    PointsmanQuic,
+    /// pointsman over one TCP link
+    PointsmanTcp,
     /// One libp2p stream over TCP, Noise and yamux
     Libp2pTcp,
     /// One libp2p stream over QUIC
@@ -218,6 +223,8 @@ pub(crate) fn run_end(arguments: &EndArguments) -> anyhow::Result<()> {
     let to = arguments.to.as_deref();
     let measured = runtime.block_on(async {
         match arguments.contender {
+            Contender::PointsmanQuic => node::end("quic", to, work).await,
+            Contender::PointsmanTcp => node::end("tcp", to, work).await,
             Contender::Libp2pTcp => swarm::end("/ip4/127.0.0.1/tcp/0", to, work).await,
             Contender::Libp2pQuic => swarm::end("/ip4/127.0.0.1/udp/0/quic-v1", to, work).await,
             Contender::Quinn => quic::end(to, work).await,

@@ -7,8 +7,8 @@ use pointsman_lab::{Conditions, Direction, Lab, TwoWays};
 use serde::Serialize;
 
 use crate::failover::fault::name;
-use crate::failover::flow::{Flow, MESSAGE_BYTES, Pace};
-use crate::failover::{Contender, mptcp};
+use crate::failover::flow::{MESSAGE_BYTES, Pace};
+use crate::failover::{Contender, start};
 use crate::figures::median;
 use crate::table::{Row, print};
 
@@ -112,9 +112,7 @@ fn round(contender: Contender, open: &[usize], arguments: &Arguments) -> anyhow:
         };
         uplink.port.change(&Direction::BOTH, |now| *now = conditions);
     }
-    let flow: Box<dyn Flow> = match contender {
-        Contender::Mptcp => mptcp::start(&net, Pace::Full)?,
-    };
+    let flow = start(contender, &net, Pace::Full)?;
     for (index, uplink) in net.client.uplinks.iter().enumerate() {
         if !open.contains(&index) {
             uplink.port.cut(&Direction::BOTH);
