@@ -68,7 +68,11 @@ pub fn load(file: Option<&Path>) -> Result<Loaded, LoadError> {
     };
     let text = found.as_deref().map(read).transpose()?.unwrap_or_default();
     match parse(&text) {
-        Ok(config) => Ok(Loaded { config, file: found, text }),
+        Ok(config) => {
+            // The node may be asked for it from anywhere.
+            let file = found.map(|file| std::path::absolute(&file).unwrap_or(file));
+            Ok(Loaded { config, file, text })
+        }
         Err(errors) => Err(LoadError::Invalid { file: found, text, errors }),
     }
 }
