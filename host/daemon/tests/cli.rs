@@ -131,6 +131,7 @@ fn a_module_of_another_role_is_refused_with_the_remedy() {
     let component = r#"(component
         (instance $nothing)
         (export "pointsman:policy/lifecycle@0.1.0" (instance $nothing))
+        (export "pointsman:policy/learner@0.1.0" (instance $nothing))
         (export "pointsman:policy/failover@0.1.0" (instance $nothing)))"#;
     fs::write(folder.path().join("other.wasm"), wat::parse_str(component).unwrap()).unwrap();
     let (errors, told) = refused(&folder);
