@@ -175,7 +175,7 @@ fn completions_and_manual_pages_name_every_command() {
     let script = text(&run(home.path(), &["completions", "bash"]).stdout);
     assert_eq!(run(home.path(), &["man", "--to", "pages"]).status.code(), Some(0));
     for command in ["run", "check", "status", "peers", "links", "send", "listen", "events"] {
-        assert!(script.contains(&format!("pointsman__{command}")), "{command}");
+        assert!(script.contains(&format!("pointsman,{command})")), "{command}");
         let page = home.path().join(format!("pages/pointsman-{command}.1"));
         assert!(fs::read_to_string(page).unwrap().contains("Examples"), "{command}");
     }
