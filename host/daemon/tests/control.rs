@@ -1,7 +1,5 @@
 //! The control socket against bad input, strangers, and nodes that are gone.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod process;
 
 use std::fs;

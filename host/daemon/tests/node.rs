@@ -1,7 +1,5 @@
 //! Two nodes as real processes over two loopback uplinks: what one sends arrives at the other.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod process;
 
 use std::fs;

@@ -49,7 +49,7 @@ struct PolicyAt {
     name: String,
     version: String,
     digest: Option<String>,
-    note: Option<&'static str>,
+    note: Option<String>,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
@@ -117,7 +117,7 @@ fn tell(
         None => context.out.line("no config file: the defaults hold")?,
     }
     for Seated { role, module, name, version, note, .. } in seated {
-        let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
+        let note = note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
         let line = format!("{}: {module} is {name} {version}", role.name());
         context.out.line(&format!("{}{note}", line.trim_end()))?;
     }
