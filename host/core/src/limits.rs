@@ -115,7 +115,7 @@ pub const CONTROL_BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 /// Control connections at once.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 /// Time that a control request's head may take, and its body, each in milliseconds.
-pub const CONTROL_REQUEST_MS_MAX: u64 = 10_000;
+pub const CONTROL_REQUEST_MS_MAX: u64 = 5_000;
 /// Events that are kept for those who follow.
 pub const JOURNAL_RECORDS_MAX: usize = 1024;
 /// Orders of operators that wait for the loop.

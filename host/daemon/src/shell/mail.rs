@@ -32,15 +32,6 @@ impl Filter {
     }
 }
 
-/// What an application took of one peer and class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Consumed {
-    /// Messages.
-    pub(crate) messages: u32,
-    /// Bytes of their payload.
-    pub(crate) bytes: u64,
-}
-
 /// How many messages wait, and for whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
@@ -63,9 +54,17 @@ pub(crate) struct Mail {
 struct State {
     boxes: Vec<LetterBox>,
     unclaimed: VecDeque<Delivery>,
-    consumed: BTreeMap<(PeerId, Class), Consumed>,
+    consumed: BTreeMap<(PeerId, Class), Taken>,
     next: u64,
     closed: bool,
+}
+
+/// What listeners took of one peer and class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) messages: u32,
+    /// Of payload.
+    pub(crate) bytes: u64,
 }
 
 #[derive(Debug)]
@@ -102,7 +101,7 @@ impl Mail {
     }
 
     /// What was taken since the last call, by peer and class.
-    pub(crate) fn consumed(&self) -> BTreeMap<(PeerId, Class), Consumed> {
+    pub(crate) fn consumed(&self) -> BTreeMap<(PeerId, Class), Taken> {
         std::mem::take(&mut self.lock().consumed)
     }
 
@@ -156,9 +155,9 @@ impl State {
         let letters = &mut self.boxes[at].letters;
         let count = letters.len().min(most);
         for delivery in letters.drain(..count) {
-            let consumed = self.consumed.entry((delivery.peer, delivery.class)).or_default();
-            consumed.messages += 1;
-            consumed.bytes += delivery.payload.len() as u64;
+            let taken = self.consumed.entry((delivery.peer, delivery.class)).or_default();
+            taken.messages += 1;
+            taken.bytes += delivery.payload.len() as u64;
             into.push(delivery);
         }
         count
@@ -243,7 +242,7 @@ mod tests {
         assert!(mail.consumed().is_empty());
         all.recv().await.expect("two wait");
         mail.taken().await;
-        let taken = Consumed { messages: 1, bytes: 5 };
+        let taken = Taken { messages: 1, bytes: 5 };
         assert_eq!(mail.consumed(), BTreeMap::from([((PeerId([1; 32]), Class::Bulk), taken)]));
         assert!(mail.consumed().is_empty());
     }
