@@ -7,6 +7,7 @@
 
 mod check;
 mod completions;
+mod demo;
 mod events;
 mod failure;
 mod identity;
@@ -60,6 +61,8 @@ struct Cli {
 enum Command {
     /// Runs a node until it is told to stop.
     Run(run::Args),
+    /// Shows five nodes, a failure and a return, without any config.
+    Demo(demo::Args),
     /// Checks a config and its policies, and tells every error at once.
     Check(check::Args),
     /// Tells how the node is.
@@ -126,6 +129,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn execute(command: Command, context: &mut Context) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(&args, context),
+        Command::Demo(args) => wait(demo::run(&args)),
         Command::Check(args) => check::run(&args, context),
         Command::Identity(args) => identity::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use libp2p::identity::Keypair;
 use pointsman_core::limits::{PENDING_INBOUND_MAX, SUBSTREAMS_PER_LINK_MAX};
+use quinn::crypto::{CryptoError, HmacKey};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 
@@ -90,9 +91,49 @@ fn transport() -> TransportConfig {
 /// once that their connections are gone, instead of leaving them to time out.
 fn endpoint(keypair: &Keypair) -> EndpointConfig {
     let mut config = match keypair.derive_secret(b"pointsman quic stateless reset") {
-        Some(secret) => EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &secret))),
+        Some(secret) => EndpointConfig::new(Arc::new(ResetKey::new(&secret))),
         None => EndpointConfig::default(),
     };
     config.supported_versions(vec![1]);
     config
+}
+
+/// Signs stateless resets. quinn implements its trait for the keys of one cryptographic
+/// library only, chosen by the features of everything in the build; with a type of our own it
+/// does not matter what else a program that embeds pointsman brings along.
+struct ResetKey(hmac::Key);
+
+impl ResetKey {
+    fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+}
+
+impl HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        signature_out.copy_from_slice(hmac::sign(&self.0, data).as_ref());
+    }
+
+    fn signature_len(&self) -> usize {
+        hmac::HMAC_SHA256.digest_algorithm().output_len()
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        hmac::verify(&self.0, data, signature).map_err(|_| CryptoError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_key_knows_its_own_signatures_only() {
+        let key = ResetKey::new(b"one");
+        let mut signature = vec![0; key.signature_len()];
+        key.sign(b"connection", &mut signature);
+        assert!(key.verify(b"connection", &signature).is_ok());
+        assert!(key.verify(b"another", &signature).is_err());
+        assert!(ResetKey::new(b"two").verify(b"connection", &signature).is_err());
+    }
 }
