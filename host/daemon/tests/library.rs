@@ -1,5 +1,7 @@
 //! Two nodes in this process, through the library.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::time::Duration;
 
