@@ -1,11 +1,13 @@
 //! The macros that make a type the module's policy.
 //!
 //! On wasm32 they export the world of the role; on any other target they expand to nothing, so
-//! that a policy is tested and linked natively like any other crate.
+//! that a policy is tested and linked natively like any other crate. They also do where the
+//! feature `native` says that policies are linked as plain functions: two of them in one
+//! module would export the same names.
 
 /// Exports a type that implements [`Selector`](crate::selector::Selector) as the module's
 /// policy. Once per crate, and the crate is a `cdylib`.
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "native"))]
 #[macro_export]
 macro_rules! export_selector {
     ($policy:ty) => {};
@@ -13,7 +15,7 @@ macro_rules! export_selector {
 
 /// Exports a type that implements [`Failover`](crate::failover::Failover) as the module's
 /// policy. Once per crate, and the crate is a `cdylib`.
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "native"))]
 #[macro_export]
 macro_rules! export_failover {
     ($policy:ty) => {};
@@ -21,7 +23,7 @@ macro_rules! export_failover {
 
 /// Exports a type that implements [`Selector`](crate::selector::Selector) as the module's
 /// policy. Once per crate, and the crate is a `cdylib`.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "native")))]
 #[macro_export]
 macro_rules! export_selector {
     ($policy:ty) => {
@@ -34,7 +36,7 @@ macro_rules! export_selector {
 
 /// Exports a type that implements [`Failover`](crate::failover::Failover) as the module's
 /// policy. Once per crate, and the crate is a `cdylib`.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "native")))]
 #[macro_export]
 macro_rules! export_failover {
     ($policy:ty) => {
@@ -45,7 +47,7 @@ macro_rules! export_failover {
     };
 }
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "native")))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __hold {

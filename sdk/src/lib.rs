@@ -29,7 +29,7 @@
 //!
 //! The contract with the host is `wit/policy.wit`; this crate is one way to speak it.
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "native")))]
 extern crate self as pointsman_sdk;
 
 mod export;
@@ -39,7 +39,7 @@ mod log;
 pub mod path;
 pub mod selector;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "native")))]
 #[doc(hidden)]
 pub mod bindings;
 

@@ -17,8 +17,8 @@ pub enum Level {
 /// Writes to the host's log. The host cuts long messages and drops too many of them; natively
 /// it does nothing. Never affects a verdict.
 pub fn log(level: Level, text: &str) {
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(all(target_arch = "wasm32", not(feature = "native")))]
     crate::bindings::emit(level as u8, text);
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "native"))]
     let _ = (level, text);
 }

@@ -1,6 +1,6 @@
 //! `config.toml`: what it may say, reading it with every error at once, and what changed.
 //!
-//! The text is parsed by [`parse`]; [`diff()`] tells which keys changed and which of those
+//! The text is parsed by [`parse()`]; [`diff()`] tells which keys changed and which of those
 //! need a restart. [`NodeConfig`] is the part that the Node itself uses. All keys stand in one
 //! table ([`keys()`] lists it): what a key takes is told there, and nowhere else.
 
@@ -124,7 +124,8 @@ pub struct NodeConfig {
     /// `delivery.ttl_ms` by class, in microseconds; `None`: never expires.
     pub ttl_us: [Option<u64>; 3],
     /// `delivery.duplicates_permille`: bytes that hedging and duplication may add, in
-    /// thousandths of what was sent.
+    /// thousandths of what was sent. Beside that share the Node grants each peer 256 KiB,
+    /// which grow back within a minute.
     pub duplicates_permille: u16,
 }
 

@@ -37,7 +37,7 @@ pub struct Uplink {
     pub metered: bool,
     /// In millionths of the currency unit of the config, per MiB.
     pub price_per_mib: u32,
-    /// What is left of the quota in KiB; [`pointsman_sdk::UNKNOWN`] where unlimited.
+    /// What was left of the quota in KiB when the node started; [`pointsman_sdk::UNKNOWN`] where unlimited.
     pub quota_left_kib: u32,
     /// Energy to wake the radio, in microjoules.
     pub wake_uj: u32,
@@ -210,7 +210,9 @@ pub enum Input {
         peer: PeerId,
         /// Of which class.
         class: Class,
-        /// How many bytes of payload.
+        /// How many messages.
+        messages: u32,
+        /// How many bytes of payload they had.
         bytes: u64,
     },
     /// Battery and mains.

@@ -115,7 +115,7 @@ pub const CONTROL_BODY_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 /// Control connections at once.
 pub const CONTROL_CONNECTIONS_MAX: usize = 64;
 /// Time that a control request's head may take, and its body, each in milliseconds.
-pub const CONTROL_REQUEST_MS_MAX: u64 = 10_000;
+pub const CONTROL_REQUEST_MS_MAX: u64 = 5_000;
 /// Events that are kept for those who follow.
 pub const JOURNAL_RECORDS_MAX: usize = 1024;
 /// Orders of operators that wait for the loop.
@@ -129,6 +129,13 @@ pub const MODULE_BYTES_MAX: usize = 8 << 20;
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.
 pub const CONFIG_ERRORS_MAX: usize = 100;
+
+// Bounded by libraries:
+// - yamux 0.14 lets a peer send 256 KiB on a stream before we read it. What it grows that to
+//   is at most 1 GiB for a connection in all, and only as fast as we do read.
+// - quinn 0.11 lets a peer send as much as the windows in the daemon's `net/quic/config`.
+// - netlink-proto 0.14 queues notifications of the kernel without bound; a task that does
+//   nothing else drains them.
 
 const _: () = {
     assert!(FRAME_BYTES_MAX > PIECE_BYTES_MAX);

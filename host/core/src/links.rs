@@ -446,7 +446,6 @@ impl Link {
             wake_uj: uplink.map_or(UNKNOWN, |uplink| uplink.wake_uj),
             nj_per_byte: uplink.map_or(UNKNOWN, |uplink| uplink.nj_per_byte),
             price_per_mib: uplink.map_or(UNKNOWN, |uplink| uplink.price_per_mib),
-            quota_left_kib: uplink.map_or(UNKNOWN, |uplink| uplink.quota_left_kib),
             ..PathRow::default()
         }
     }

@@ -23,10 +23,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::config::NodeConfig;
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, Input, Uplink};
-use crate::links::Link;
+use crate::links::{Link, saturate};
 use crate::output::{Event, Output};
 use crate::peers::Peers;
 use crate::policy::slot::{FailoverSlot, SelectorSlot};
+use pointsman_sdk::UNKNOWN;
 use report::Counters;
 use timers::{Timer, Timers};
 
@@ -49,6 +50,8 @@ pub struct Node {
     now: Time,
     power: Power,
     uplinks: BTreeMap<UplinkId, Uplink>,
+    /// Bytes of packets that went over each interface since the start, both ways.
+    used_bytes: BTreeMap<UplinkId, u64>,
     peers: Peers,
     links: BTreeMap<LinkId, Link>,
     dials: BTreeMap<DialId, (PeerNumber, Address, UplinkId)>,
@@ -80,6 +83,7 @@ impl Node {
             now: Time::default(),
             power: Power::default(),
             uplinks: BTreeMap::new(),
+            used_bytes: BTreeMap::new(),
             peers: Peers::default(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -114,7 +118,9 @@ impl Node {
             Input::Malformed { link, error } => self.malformed(link, error),
             Input::Measured { link, sample } => self.measured(link, sample),
             Input::Send(send) => self.send(send),
-            Input::Consumed { peer, class, bytes } => self.consumed(&peer, class, bytes),
+            Input::Consumed { peer, class, messages, bytes } => {
+                self.consumed(&peer, class, messages, bytes);
+            }
             Input::Power { battery_permille, charging, saver } => {
                 self.power = Power { battery_permille, charging, saver };
             }
@@ -146,6 +152,15 @@ impl Node {
     /// This node's own identity.
     pub fn id(&self) -> PeerId {
         self.me
+    }
+
+    /// What is left of an interface's quota, in KiB.
+    fn quota_left_kib(&self, uplink: &Uplink) -> u32 {
+        if uplink.quota_left_kib == UNKNOWN {
+            return UNKNOWN;
+        }
+        let used_kib = self.used_bytes.get(&uplink.id).copied().unwrap_or_default() / 1024;
+        uplink.quota_left_kib.saturating_sub(saturate(used_kib))
     }
 
     fn tell(&mut self, event: Event) {

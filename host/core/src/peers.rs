@@ -12,9 +12,12 @@ use crate::delivery::{Inbox, Outbox};
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, DialFailure, Source};
 
-/// Bytes that may always be spent on copies, so that a peer with little traffic can be hedged
-/// too.
-pub(crate) const DUPLICATE_BURST_BYTES: u64 = 256 << 10;
+/// Bytes that may be spent on copies without having been earned, so that a peer with little
+/// traffic can be hedged too.
+const DUPLICATE_BURST_BYTES: u64 = 256 << 10;
+
+/// The time in which that allowance is whole again, in microseconds.
+const DUPLICATE_REFILL_US: u64 = 60_000_000;
 
 /// What was saved up for copies never exceeds this.
 const DUPLICATE_BYTES_MAX: u64 = 4 << 20;
@@ -72,6 +75,7 @@ pub(crate) struct Peer {
     pub(crate) moves_total: u64,
     /// What copies may still cost, in bytes.
     pub(crate) duplicate_bytes: u64,
+    refilled_at: Time,
     /// A duplicate arrived on this link: acknowledgements of other links may be lost.
     pub(crate) tell_acks_on: Option<LinkId>,
     /// When the failover policy is asked next because something is wrong.
@@ -98,6 +102,7 @@ impl Peer {
             moves: Vec::new(),
             moves_total: 0,
             duplicate_bytes: DUPLICATE_BURST_BYTES,
+            refilled_at: now,
             tell_acks_on: None,
             next_tick: None,
         }
@@ -125,6 +130,15 @@ impl Peer {
     pub(crate) fn earn_duplicates(&mut self, bytes: u32, permille: u16) {
         let earned = u64::from(bytes) * u64::from(permille) / 1000;
         self.duplicate_bytes = (self.duplicate_bytes + earned).min(DUPLICATE_BYTES_MAX);
+    }
+
+    /// Time passed: the allowance for copies grows back.
+    pub(crate) fn refill_duplicates(&mut self, now: Time) {
+        let passed_us = now.since(self.refilled_at).min(DUPLICATE_REFILL_US);
+        self.refilled_at = now;
+        let refilled = DUPLICATE_BURST_BYTES * passed_us / DUPLICATE_REFILL_US;
+        let whole = self.duplicate_bytes.max(DUPLICATE_BURST_BYTES);
+        self.duplicate_bytes = (self.duplicate_bytes + refilled).min(whole);
     }
 
     /// Bytes that wait to be sent for the first time in classes more urgent than this.

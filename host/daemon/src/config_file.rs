@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use pointsman_core::config::{Config, ConfigError, parse};
 use pointsman_core::limits::CONFIG_BYTES_MAX;
+use toml::de::DeTable;
 
 use crate::places;
 
@@ -68,7 +69,11 @@ pub fn load(file: Option<&Path>) -> Result<Loaded, LoadError> {
     };
     let text = found.as_deref().map(read).transpose()?.unwrap_or_default();
     match parse(&text) {
-        Ok(config) => Ok(Loaded { config, file: found, text }),
+        Ok(config) => {
+            // The node may be asked for it from anywhere.
+            let file = found.map(|file| std::path::absolute(&file).unwrap_or(file));
+            Ok(Loaded { config, file, text })
+        }
         Err(errors) => Err(LoadError::Invalid { file: found, text, errors }),
     }
 }
@@ -116,26 +121,23 @@ fn excerpt(out: &mut String, text: &str, line: usize, column: usize) {
     let _ = write!(out, "\n {margin} |\n {number} | {source}\n {margin} | {before}^");
 }
 
-/// The line and column of a key's table header or value, from 1, for errors that are found
-/// only after parsing: the first line that has the table's header, or the first of the file.
-pub fn place_of_table(text: &str, table: &str) -> (usize, usize) {
-    let header = format!("[{table}]");
-    let line = text.lines().position(|line| line.trim_start().starts_with(&header));
-    line.map_or((1, 1), |line| (line + 1, 1))
-}
-
-/// The same for a key inside a table; the table's own place where the key is not there.
-pub fn place_of_key(text: &str, table: &str, key: &str) -> (usize, usize) {
-    let (start, _) = place_of_table(text, table);
-    let inside = text.lines().enumerate().skip(start);
-    for (index, line) in inside.take_while(|(_, line)| !line.trim_start().starts_with('[')) {
-        let trimmed = line.trim_start();
-        let after = trimmed.strip_prefix(key).map(str::trim_start);
-        if after.is_some_and(|after| after.starts_with('=')) {
-            return (index + 1, line.chars().count() - trimmed.chars().count() + 1);
-        }
+/// Where the value of a key such as `policy.selector.module` begins, as line and column from
+/// 1, for errors that show only when the value is put to use. Where the key is not there: its
+/// innermost table that is, or the beginning of the text.
+pub fn place_of(text: &str, key: &str) -> (usize, usize) {
+    let (document, _) = DeTable::parse_recoverable(text);
+    let mut table = Some(document.get_ref());
+    let mut at = 0;
+    let mut parts = key.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let Some((name, value)) = table.and_then(|table| table.get_key_value(part)) else { break };
+        at = if parts.peek().is_some() { name.span().start } else { value.span().start };
+        table = value.get_ref().as_table();
     }
-    (start, 1)
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&letter| letter != '\n').count() + 1;
+    (line, column)
 }
 
 #[cfg(test)]
@@ -158,10 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_in_its_own_table_only() {
+    fn a_key_is_found_in_its_own_table_however_it_is_written() {
         let text = "[a]\nmodule = 1\n[policy.selector]\n# module\n  module = 2\n";
-        assert_eq!(place_of_key(text, "policy.selector", "module"), (5, 3));
-        assert_eq!(place_of_key(text, "policy.selector", "budget_us"), (3, 1));
-        assert_eq!(place_of_key(text, "policy.failover", "module"), (1, 1));
+        assert_eq!(place_of(text, "policy.selector.module"), (5, 12));
+        assert_eq!(place_of(text, "policy.selector.budget_us"), (3, 9));
+        assert_eq!(place_of(text, "log.level"), (1, 1));
+        assert_eq!(
+            place_of("x = 1\n[policy]\nselector.module = 3", "policy.selector.module"),
+            (3, 19)
+        );
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A module is a file, one of those that [`embedded`] lists, or a native builtin. It is loaded
 //! and configured here, off the loop, and handed to the Node ready to be asked. Where the
-//! config names an embedded module and this binary has none, the native policy of the same
-//! name takes its place, and [`Seated::note`] says so.
+//! config names an embedded module and this binary has none that runs, the native policy of
+//! the same name takes its place, and [`Seated::note`] says so.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,9 @@ use pointsman_core::config::{Module, PolicyConfig};
 use pointsman_core::limits::MODULE_BYTES_MAX;
 use pointsman_core::policy::builtin::{self, BuiltinError};
 use pointsman_core::policy::{Failover, Role, Selector};
-use pointsman_engine::{Budget, Engine, EngineError, InspectError, Inspection, Limits, LoadError};
+use pointsman_engine::{
+    Budget, Engine, EngineError, InspectError, Inspection, Limits, LoadError, Loaded,
+};
 use pointsman_sdk::{Fault, Settings};
 
 /// The modules in this binary: name and bytes.
@@ -65,7 +67,7 @@ pub struct Seated {
     /// SHA-256 of the module in hexadecimal; `None` for a builtin.
     pub digest: Option<String>,
     /// What an operator should know.
-    pub note: Option<&'static str>,
+    pub note: Option<String>,
 }
 
 /// Why a slot of the config can't be filled.
@@ -118,8 +120,9 @@ pub struct Policies {
 
 /// Code that was found.
 enum Code {
-    Native { name: String, note: Option<&'static str> },
-    Wasm { bytes: Vec<u8>, kind: Kind },
+    Native { name: String, note: Option<String> },
+    File { bytes: Vec<u8> },
+    Embedded { name: String, bytes: &'static [u8] },
 }
 
 impl Policies {
@@ -129,22 +132,11 @@ impl Policies {
         config: &PolicyConfig,
         folder: &Path,
     ) -> Result<(Box<dyn Selector>, Seated), SeatError> {
-        let role = Role::Selector;
-        let settings = Settings::new(config.settings.clone());
-        match find(role, &config.module, folder)? {
-            Code::Native { name, note } => {
-                let policy = builtin::selector(&name, &settings).map_err(|e| native(role, &e))?;
-                Ok((policy, Seated::native(role, config, name, note)))
-            }
-            Code::Wasm { bytes, kind } => {
-                let engine = self.engine().map_err(|e| fault(role, "module", e))?;
-                let budget = Budget { call_us: config.budget_us };
-                let loaded =
-                    engine.selector(&bytes, &settings, budget).map_err(|e| refused(role, &e))?;
-                let seated = Seated::wasm(role, config, kind, loaded.inspection);
-                Ok((Box::new(loaded.policy), seated))
-            }
-        }
+        let wasm = |engine: &Engine, bytes: &[u8], settings: &Settings, budget| {
+            let Loaded { policy, inspection } = engine.selector(bytes, settings, budget)?;
+            Ok((Box::new(policy) as Box<dyn Selector>, inspection))
+        };
+        self.seat(Role::Selector, config, folder, builtin::selector, wasm)
     }
 
     /// Loads the failover policy of a config; file paths start from `folder`.
@@ -153,21 +145,45 @@ impl Policies {
         config: &PolicyConfig,
         folder: &Path,
     ) -> Result<(Box<dyn Failover>, Seated), SeatError> {
-        let role = Role::Failover;
+        let wasm = |engine: &Engine, bytes: &[u8], settings: &Settings, budget| {
+            let Loaded { policy, inspection } = engine.failover(bytes, settings, budget)?;
+            Ok((Box::new(policy) as Box<dyn Failover>, inspection))
+        };
+        self.seat(Role::Failover, config, folder, builtin::failover, wasm)
+    }
+
+    /// Loads a policy by whichever of the two its code needs. An embedded module that can't
+    /// run here is no mistake of the config: its native twin takes its place.
+    fn seat<P: ?Sized>(
+        &self,
+        role: Role,
+        config: &PolicyConfig,
+        folder: &Path,
+        native: impl Fn(&str, &Settings) -> Result<Box<P>, BuiltinError>,
+        wasm: impl Fn(&Engine, &[u8], &Settings, Budget) -> Result<(Box<P>, Inspection), LoadError>,
+    ) -> Result<(Box<P>, Seated), SeatError> {
         let settings = Settings::new(config.settings.clone());
+        let native = |name: String, note| {
+            let policy = native(&name, &settings).map_err(|error| unfit(role, &error))?;
+            Ok((policy, Seated::native(role, config, name, note)))
+        };
+        let wasm = |bytes: &[u8], kind| {
+            let engine = self.engine().map_err(|error| fault(role, "module", error))?;
+            let budget = Budget { call_us: config.budget_us };
+            let (policy, inspection) =
+                wasm(engine, bytes, &settings, budget).map_err(|error| refused(role, &error))?;
+            Ok((policy, Seated::wasm(role, config, kind, inspection)))
+        };
         match find(role, &config.module, folder)? {
-            Code::Native { name, note } => {
-                let policy = builtin::failover(&name, &settings).map_err(|e| native(role, &e))?;
-                Ok((policy, Seated::native(role, config, name, note)))
-            }
-            Code::Wasm { bytes, kind } => {
-                let engine = self.engine().map_err(|e| fault(role, "module", e))?;
-                let budget = Budget { call_us: config.budget_us };
-                let loaded =
-                    engine.failover(&bytes, &settings, budget).map_err(|e| refused(role, &e))?;
-                let seated = Seated::wasm(role, config, kind, loaded.inspection);
-                Ok((Box::new(loaded.policy), seated))
-            }
+            Code::Native { name, note } => native(name, note),
+            Code::File { bytes } => wasm(&bytes, Kind::File),
+            Code::Embedded { name, bytes } => match wasm(bytes, Kind::Embedded) {
+                Err(error) if error.key == "module" && natives(role).contains(&name.as_str()) => {
+                    let why = error.message;
+                    native(name, Some(format!("native builtin: the module in this binary: {why}")))
+                }
+                result => result,
+            },
         }
     }
 
@@ -188,7 +204,7 @@ impl Policies {
 }
 
 impl Seated {
-    fn native(role: Role, config: &PolicyConfig, name: String, note: Option<&'static str>) -> Self {
+    fn native(role: Role, config: &PolicyConfig, name: String, note: Option<String>) -> Self {
         let (module, version) = (module_text(&config.module), String::new());
         Self { role, module, kind: Kind::Builtin, name, version, digest: None, note }
     }
@@ -221,7 +237,7 @@ fn find(role: Role, module: &Module, folder: &Path) -> Result<Code, SeatError> {
         Module::Builtin(name) => Ok(Code::Native { name: name.clone(), note: None }),
         Module::Embedded(name) => find_embedded(role, name),
         Module::File(path) => match read(&folder.join(path)) {
-            Ok(bytes) => Ok(Code::Wasm { bytes, kind: Kind::File }),
+            Ok(bytes) => Ok(Code::File { bytes }),
             Err(error) => Err(fault(role, "module", error)),
         },
     }
@@ -229,18 +245,22 @@ fn find(role: Role, module: &Module, folder: &Path) -> Result<Code, SeatError> {
 
 fn find_embedded(role: Role, name: &str) -> Result<Code, SeatError> {
     if let Some((_, bytes)) = EMBEDDED.iter().find(|(known, _)| *known == name) {
-        return Ok(Code::Wasm { bytes: bytes.to_vec(), kind: Kind::Embedded });
+        return Ok(Code::Embedded { name: name.to_owned(), bytes });
     }
-    let natives: &[&str] = match role {
-        Role::Selector => &builtin::SELECTORS,
-        Role::Failover => &builtin::FAILOVERS,
-    };
+    let natives = natives(role);
     if natives.contains(&name) {
-        return Ok(Code::Native { name: name.to_owned(), note: Some(NATIVE_BUILTINS) });
+        return Ok(Code::Native { name: name.to_owned(), note: Some(NATIVE_BUILTINS.to_owned()) });
     }
     let known: Vec<_> = embedded().chain(natives.iter().copied()).collect();
     let message = format!("no module {name:?} is in this binary; there is {}", known.join(", "));
     Err(SeatError { role, key: "module".to_owned(), message })
+}
+
+fn natives(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Selector => &builtin::SELECTORS,
+        Role::Failover => &builtin::FAILOVERS,
+    }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, FileError> {
@@ -258,7 +278,7 @@ fn fault(role: Role, key: &str, why: impl std::fmt::Display) -> SeatError {
     SeatError { role, key: key.to_owned(), message: why.to_string() }
 }
 
-fn native(role: Role, error: &BuiltinError) -> SeatError {
+fn unfit(role: Role, error: &BuiltinError) -> SeatError {
     match error {
         BuiltinError::Unknown { .. } => fault(role, "module", error),
         BuiltinError::Refused { fault: Fault::BadSetting { key, .. }, .. } => {
@@ -294,7 +314,7 @@ mod tests {
             .expect("there is a native policy of that name at least");
         assert_eq!(seated.name, "fastest-first");
         match seated.kind {
-            Kind::Builtin => assert_eq!(seated.note, Some(NATIVE_BUILTINS)),
+            Kind::Builtin => assert_eq!(seated.note.as_deref(), Some(NATIVE_BUILTINS)),
             Kind::Embedded => assert!(seated.digest.is_some()),
             Kind::File => panic!("no file was named"),
         }

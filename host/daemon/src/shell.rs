@@ -1,7 +1,7 @@
 //! The loop: the one task that owns the Node.
 //!
 //! Facts from all over the daemon meet here as one closed [`Event`]; the Node's orders are
-//! carried out here. A turn of the loop is: the clock, then what links brought, then
+//! carried out here. A turn of the loop is: what links brought, then timers, then
 //! operators, then applications, then uplinks and discovery, each source up to its bound so
 //! that none starves another; then all of the Node's orders; then waking whoever waits, once
 //! for the batch.
@@ -104,6 +104,8 @@ pub(crate) struct Shell {
     /// Uplinks whose listeners the network task had no time for.
     unheard: Vec<UplinkId>,
     tally: Tally,
+    /// How long the machine slept before this turn, in microseconds.
+    asleep_us: u64,
     stopping: bool,
 }
 
@@ -134,6 +136,7 @@ impl Shell {
             echoes: Vec::new(),
             unheard: Vec::new(),
             tally: Tally::default(),
+            asleep_us: 0,
             stopping: false,
         }
     }
@@ -162,6 +165,7 @@ impl Shell {
             let Ok(fact) = sources.links.try_recv() else { break };
             self.take(Event::Link(fact));
         }
+        self.tick();
         for _ in 0..COMMANDS_PER_TURN {
             let Ok(command) = sources.commands.try_recv() else { break };
             self.take(Event::Ordered(command));
@@ -194,19 +198,25 @@ impl Shell {
         }
     }
 
-    /// Tells the Node the time if it asked for it, and that the machine slept if it did.
+    /// Looks at the clock, and tells the Node that the machine slept if it did.
     fn read_clock(&mut self) {
         self.now = Clock::now();
         let asleep_us = self.clock.asleep_us();
         if asleep_us > 0 {
             self.node.handle(self.now, Input::Resumed { asleep_us });
         }
+        self.asleep_us = asleep_us;
+        self.listen_again();
+    }
+
+    /// Tells the Node the time if it asked for it. Acknowledgements that wait here are told
+    /// before: they are not overdue, this loop is.
+    fn tick(&mut self) {
         if let Some(due) = self.node.deadline().filter(|&due| due <= self.now) {
-            let lag_us = self.now.since(due).saturating_sub(asleep_us);
+            let lag_us = self.now.since(due).saturating_sub(self.asleep_us);
             self.tally.lag_us_max = self.tally.lag_us_max.max(lag_us);
             self.node.handle(self.now, Input::Tick { lag_us });
         }
-        self.listen_again();
     }
 
     /// When the Node wants to hear the time. `None`: never, unless something happens.

@@ -126,6 +126,10 @@ impl Watching {
     async fn follow(&mut self) -> Result<std::convert::Infallible, Ended> {
         loop {
             match snapshot(self.kernel.handle()).await {
+                Ok(_) if self.kernel.is_dead() => {
+                    self.reopen().await;
+                    continue;
+                }
                 Ok(snapshot) => self.tell(&snapshot).await?,
                 Err(error) => {
                     tracing::warn!(%error, "the kernel did not tell of its interfaces");

@@ -4,6 +4,9 @@
 mod end;
 #[path = "transports/hostile.rs"]
 mod hostile;
+#[path = "transports/interfaces.rs"]
+mod interfaces;
+mod namespace;
 
 use std::time::Duration;
 
@@ -18,6 +21,7 @@ use pointsman_core::input::{DialFailure, Protocol};
 use end::{End, PROTOCOLS, bound_to, pair};
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a figure for whoever runs it with --nocapture")]
 async fn streams_go_both_ways_and_50_mb_arrive_intact() {
     for protocol in PROTOCOLS {
         let (mut left, mut right) = pair(protocol).await;
@@ -240,16 +244,40 @@ async fn a_dial_in_the_listeners_role_takes_the_connection_that_comes() {
 
 #[tokio::test]
 async fn names_are_looked_up() {
-    for (protocol, suffix) in [(Protocol::Tcp, ""), (Protocol::Quic, "/quic-v1")] {
+    for protocol in PROTOCOLS {
         let mut listener = End::new();
-        let address = listener.listen(protocol).await;
-        let port = address.iter().find_map(|part| match part {
-            Part::Tcp(port) => Some(format!("tcp/{port}")),
-            Part::Udp(port) => Some(format!("udp/{port}")),
-            _ => None,
-        });
-        let named = format!("/dns4/localhost/{}{suffix}", port.unwrap()).parse().unwrap();
+        let port = end::port(&listener.listen(protocol).await);
+        let named = match protocol {
+            Protocol::Quic => format!("/dns4/localhost/udp/{port}/quic-v1"),
+            Protocol::Tcp => format!("/dns4/localhost/tcp/{port}"),
+        };
+        let named = named.parse().unwrap();
         let mut dialler = End::new();
         end::connect(&mut dialler, &mut listener, &named).await;
+    }
+}
+
+#[tokio::test]
+async fn ipv6_is_as_good() {
+    let six = || End::with(bound_to("lo1", 1, &["::1"]));
+    for protocol in ["udp/0/quic-v1", "tcp/0"] {
+        let mut listener = six();
+        let any = format!("/ip6zone/lo1/ip6/::/{protocol}").parse().unwrap();
+        listener.try_listen(any).unwrap();
+        let address = listener.new_address().await;
+        assert!(address.to_string().starts_with("/ip6/::1/"), "{address}");
+        let (mut left, mut right) = end::connect(&mut six(), &mut listener, &address).await;
+        end::transfer(&mut left.muxer, &mut right.muxer, 1 << 16).await;
+    }
+}
+
+#[tokio::test]
+async fn a_listener_whose_socket_cannot_move_ends_and_says_why() {
+    for protocol in PROTOCOLS {
+        let mut end = End::new();
+        let first = end.listen(protocol).await;
+        end.bindings.set(bound_to("lo1", 1, &["192.0.2.77"]));
+        assert_eq!(end.expired().await, first);
+        end.listener_broke().await;
     }
 }

@@ -1,8 +1,6 @@
 //! The host's side of the WIT, generated. What every policy has and each role's own part are
 //! separate worlds here, so that the common steps are written once.
 
-#![expect(unreachable_pub, reason = "generated from the WIT")]
-
 /// What every policy has: `lifecycle`, `learner`, and the log that it may call.
 pub(crate) mod common {
     wasmtime::component::bindgen!({

@@ -98,6 +98,14 @@ impl Compiled {
 }
 
 impl Started {
+    /// Whether the role's functions have the types of the contract.
+    pub(crate) fn check_types<C: Calls>(
+        &mut self,
+        indices: &C::Indices,
+    ) -> Result<(), InspectError> {
+        C::load(indices, &mut self.store, &self.instance).map(drop).map_err(wrong_type)
+    }
+
     /// Who it says that it is.
     pub(crate) fn describe(&mut self, deadline: u64) -> Result<Manifest, StartError> {
         self.store.set_epoch_deadline(deadline);

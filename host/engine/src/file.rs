@@ -14,7 +14,7 @@ use crate::error::InspectError;
 const PACKAGE: &str = "pointsman:policy/";
 /// The versions that this host speaks: all that begin so.
 pub(crate) const VERSION: &str = "0.1";
-/// What a module may import: a function, and types, which are nothing to call.
+/// What a module may import.
 const IMPORTS: [&str; 2] = ["host-log", "types"];
 /// What every policy exports beside the interface of its role.
 const EXPORTS: [&str; 2] = ["lifecycle", "learner"];
@@ -66,6 +66,7 @@ impl File {
         let (imports, exports) = names(&component)?;
         check_imports(&imports)?;
         let (role, version) = role(&exports)?;
+        let imports = imports.into_iter().filter(|name| !is_types(name)).collect();
         Ok(Self { component, role, version, imports, digest: digest(bytes), size: bytes.len() })
     }
 }
@@ -119,6 +120,11 @@ fn names(component: &[u8]) -> Result<(Vec<String>, Vec<String>), InspectError> {
 /// The interface and version of a name of our package.
 fn interface(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix(PACKAGE)?.split_once('@')
+}
+
+/// Types are nothing to call, and every module imports them.
+fn is_types(name: &str) -> bool {
+    interface(name).is_some_and(|(interface, _)| interface == "types")
 }
 
 fn is_spoken(version: &str) -> bool {

@@ -76,7 +76,7 @@ pub struct Inspection {
     pub digest: String,
     /// Size of the file in bytes.
     pub size: usize,
-    /// What it imports.
+    /// What it may call of the host.
     pub imports: Vec<String>,
     /// What it says of itself.
     pub manifest: Manifest,
@@ -164,13 +164,14 @@ impl Engine {
         let ticker = Arc::clone(&self.ticker);
         let compiled = Compiled::new(&file.component, &self.linker, ticker, self.limits)?;
         let indices = compiled.indices::<C>()?;
-        let manifest = compiled
-            .start("unnamed", self.limits.load_us)
-            .and_then(|mut started| started.describe(self.ticker.deadline(self.limits.load_us)))
-            .map_err(|error| match error {
-                StartError::Failed(step, strike) => InspectError::Failed { step, strike },
-                StartError::Refused(why) => InspectError::BadManifest(why),
-            })?;
+        let failed = |error| match error {
+            StartError::Failed(step, strike) => InspectError::Failed { step, strike },
+            StartError::Refused(why) => InspectError::BadManifest(why),
+        };
+        let mut started = compiled.start("unnamed", self.limits.load_us).map_err(failed)?;
+        started.check_types::<C>(&indices)?;
+        let deadline = self.ticker.deadline(self.limits.load_us);
+        let manifest = started.describe(deadline).map_err(failed)?;
         let File { role, version, imports, digest, size, .. } = file;
         let manifest = checked(manifest)?;
         let inspection = Inspection { role, version, digest, size, imports, manifest };

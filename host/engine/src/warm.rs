@@ -193,11 +193,11 @@ impl Waste {
 
     /// Whether there is something left at this time of the host's clock.
     fn may(&mut self, now_us: u64) -> bool {
-        let earned = now_us.saturating_sub(self.at_us) / 50;
-        if earned > 0 {
-            let earned = i64::try_from(earned).unwrap_or(i64::MAX);
+        let earned_us = now_us.saturating_sub(self.at_us) / 50;
+        if earned_us > 0 {
+            let earned = i64::try_from(earned_us).unwrap_or(i64::MAX);
             self.left_us = self.left_us.saturating_add(earned).min(self.reserve_us);
-            self.at_us = now_us;
+            self.at_us += earned_us * 50;
         }
         self.left_us > 0
     }

@@ -335,7 +335,7 @@ impl World {
                 if self.sites[index].consumes {
                     let (peer, class) = (delivery.peer, delivery.class);
                     let bytes = delivery.payload.len() as u64;
-                    self.fact(now, index, Input::Consumed { peer, class, bytes });
+                    self.fact(now, index, Input::Consumed { peer, class, messages: 1, bytes });
                 }
                 self.sites[index].arrivals.push(Arrival { at: now, delivery });
             }

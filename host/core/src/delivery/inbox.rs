@@ -12,8 +12,11 @@ use crate::output::Violation;
 /// is still on its way from before, and one message that may come without a grant.
 const HELD_BYTES_MAX: u64 = 2 * CREDIT_BYTES + MESSAGE_BYTES_MAX as u64;
 
-/// From this size on a message that waits may keep the buffer that it was read into: at most
-/// four times its size.
+/// What holding a message costs beside its bytes: the bookkeeping around it.
+const MESSAGE_COST_BYTES: u64 = 256;
+
+/// From this size on a message may keep the buffer that it was read into: at most four times
+/// its size.
 const KEEPS_BUFFER_BYTES: usize = 16 << 10;
 
 /// A grant is told when it grew by this share of the credit.
@@ -97,7 +100,7 @@ impl Inbox {
     }
 
     fn hold(&mut self, bytes: usize) -> Result<(), Violation> {
-        let held = self.held + bytes as u64;
+        let held = self.held + bytes as u64 + MESSAGE_COST_BYTES;
         if held > HELD_BYTES_MAX {
             return Err(Violation::OverCredit);
         }
@@ -128,21 +131,22 @@ impl Inbox {
         }
         let Some(partial) = self.partial.get_mut(&number) else { return Ok(Taken::Duplicate) };
         let taken = partial.put(length, offset, &piece)?;
-        if partial.there == length {
-            if let Some(partial) = self.partial.remove(&number) {
-                self.complete(number, partial.ordered, partial.bytes.freeze());
-            }
+        if partial.there == length
+            && let Some(partial) = self.partial.remove(&number)
+        {
+            self.complete(number, partial.ordered, partial.bytes.freeze());
         }
         Ok(taken)
     }
 
     fn complete(&mut self, number: u64, ordered: bool, payload: Bytes) {
+        let payload = own(payload);
         if number == self.next {
             self.deliver(number, payload);
             self.next += 1;
             self.release();
         } else if ordered {
-            self.waiting.insert(number, own(payload));
+            self.waiting.insert(number, payload);
         } else {
             self.deliver(number, payload);
             self.done.insert(number);
@@ -176,7 +180,7 @@ impl Inbox {
         }
         let later = self.partial.split_off(&floor);
         for partial in std::mem::replace(&mut self.partial, later).into_values() {
-            self.held -= partial.bytes.len() as u64;
+            self.held -= partial.bytes.len() as u64 + MESSAGE_COST_BYTES;
         }
         let later = self.waiting.split_off(&floor);
         for (number, payload) in std::mem::replace(&mut self.waiting, later) {
@@ -197,9 +201,10 @@ impl Inbox {
         self.held
     }
 
-    /// The application consumed so many bytes.
-    pub(crate) fn consumed(&mut self, bytes: u64) {
-        self.held = self.held.saturating_sub(bytes);
+    /// The application consumed so many messages, and so many bytes of them.
+    pub(crate) fn consumed(&mut self, messages: u32, bytes: u64) {
+        let cost_bytes = u64::from(messages) * MESSAGE_COST_BYTES;
+        self.held = self.held.saturating_sub(bytes + cost_bytes);
     }
 
     /// The grant to tell, when it has grown enough to be worth a frame.
@@ -241,8 +246,8 @@ impl Partial {
     }
 }
 
-/// A piece is a slice of the buffer that it was read into. One that has to wait must not keep
-/// that whole buffer.
+/// A piece is a slice of the buffer that it was read into. A small one must not keep that
+/// whole buffer for as long as it waits for its turn or for the application.
 fn own(payload: Bytes) -> Bytes {
     if payload.len() < KEEPS_BUFFER_BYTES { Bytes::copy_from_slice(&payload) } else { payload }
 }

@@ -13,11 +13,11 @@ impl Received {
     /// Adds a number; tells whether it is new. Numbers below the oldest range that is kept
     /// count as new only while there is room to keep them.
     pub(crate) fn insert(&mut self, number: u64) -> bool {
-        if let Some(newest) = self.ranges.first_mut() {
-            if number == newest.1 + 1 {
-                newest.1 = number;
-                return true;
-            }
+        if let Some(newest) = self.ranges.first_mut()
+            && number == newest.1 + 1
+        {
+            newest.1 = number;
+            return true;
         }
         let at = self.ranges.partition_point(|&(first, _)| first > number);
         if self.ranges.get(at).is_some_and(|&(_, last)| number <= last) {

@@ -166,7 +166,7 @@ impl Node {
                 ranked.push((rank, Candidate { address, uplink: uplink.id, row, next_try }));
             }
         }
-        ranked.sort_by(|(a, _), (b, _)| a.cmp(b));
+        ranked.sort_by_key(|(a, _)| *a);
         ranked.into_iter().map(|(_, candidate)| candidate).collect()
     }
 

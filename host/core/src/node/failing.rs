@@ -239,6 +239,7 @@ impl Node {
         let now = self.now;
         let loop_lag_us = saturate(self.lag_us());
         let peer = self.peers.get_mut(number)?;
+        peer.refill_duplicates(now);
         let deadline = peer.lanes.iter().filter_map(|l| l.outbox.earliest_deadline()).min();
         let since_move = peer.moves.last().map(|&at| saturate(now.since(at) / 1000));
         let link = at.and_then(|at| self.links.get(&at));

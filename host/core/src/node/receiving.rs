@@ -58,6 +58,7 @@ impl Node {
             return;
         }
         link.arrive(self.now, sequence, length);
+        *self.used_bytes.entry(link.new.uplink).or_default() += length as u64;
         let inbox = &mut peer.lanes[class as usize].inbox;
         let held = inbox.held();
         let taken = inbox.take(data);
@@ -84,12 +85,12 @@ impl Node {
         }
     }
 
-    pub(super) fn consumed(&mut self, peer: &PeerId, class: Class, bytes: u64) {
+    pub(super) fn consumed(&mut self, peer: &PeerId, class: Class, messages: u32, bytes: u64) {
         let Some(number) = self.peers.number(peer) else { return };
         let Some(peer) = self.peers.get_mut(number) else { return };
         let inbox = &mut peer.lanes[class as usize].inbox;
         let held = inbox.held();
-        inbox.consumed(bytes);
+        inbox.consumed(messages, bytes);
         self.held_bytes -= held - inbox.held();
         self.unsettled.insert(number);
     }

@@ -1,7 +1,7 @@
 //! What the Node tells of itself: counters and snapshots.
 
 use super::Node;
-use crate::input::{Address, Source};
+use crate::input::{Address, Source, Uplink};
 use crate::links::{Link, saturate};
 use crate::peers::{Peer, Place};
 use crate::snapshot::{AddressSnapshot, LinkSnapshot, PeerSnapshot, QueueSnapshot, Snapshot};
@@ -81,12 +81,16 @@ impl Node {
         Snapshot {
             at: self.now,
             session: self.session,
-            uplinks: self.uplinks.values().cloned().collect(),
+            uplinks: self.uplinks.values().map(|uplink| self.uplink_snapshot(uplink)).collect(),
             peers: self.peers.iter().map(|peer| self.peer_snapshot(peer)).collect(),
             selector: self.selector.snapshot(),
             failover: self.failover.snapshot(),
             counters: self.counters.list(),
         }
+    }
+
+    fn uplink_snapshot(&self, uplink: &Uplink) -> Uplink {
+        Uplink { quota_left_kib: self.quota_left_kib(uplink), ..uplink.clone() }
     }
 
     fn peer_snapshot(&self, peer: &Peer) -> PeerSnapshot {

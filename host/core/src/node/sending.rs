@@ -85,10 +85,10 @@ impl Node {
             return;
         }
         for link in &peer.links {
-            if let Some(link) = self.links.get_mut(link) {
-                if link.room_bytes() > 0 {
-                    link.app_limited();
-                }
+            if let Some(link) = self.links.get_mut(link)
+                && link.room_bytes() > 0
+            {
+                link.app_limited();
             }
         }
     }
@@ -137,7 +137,9 @@ impl Node {
         let mut rows = empty_paths();
         rows.reserve(offered.len() * PathRow::STRIDE);
         for link in offered.iter().filter_map(|link| self.links.get(link)) {
-            link.row(self.now, self.uplinks.get(&link.new.uplink)).write(&mut rows);
+            let uplink = self.uplinks.get(&link.new.uplink);
+            let quota_left_kib = uplink.map_or(UNKNOWN, |uplink| self.quota_left_kib(uplink));
+            PathRow { quota_left_kib, ..link.row(self.now, uplink) }.write(&mut rows);
         }
         rows
     }
@@ -315,6 +317,7 @@ impl Node {
     fn put(&mut self, id: LinkId, mut packet: Data, piece: PieceId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         packet.sequence = link.send(self.now, packet.piece.len() as u32, Carried::Piece(piece));
+        *self.used_bytes.entry(link.new.uplink).or_default() += packet.piece.len() as u64;
         let channel = Channel::Data(packet.class);
         self.transmit(id, channel, Frame::Data(packet));
         self.timers.by(Timer::Link(id), self.next_check(id));
@@ -348,10 +351,10 @@ impl Node {
                 frames.push(Frame::Floor { class, message: lane.outbox.floor() });
             }
         }
-        if !frames.is_empty() {
-            if let Some(by) = self.soundest(&links) {
-                frames.into_iter().for_each(|frame| self.transmit(by, Channel::Control, frame));
-            }
+        if !frames.is_empty()
+            && let Some(by) = self.soundest(&links)
+        {
+            frames.into_iter().for_each(|frame| self.transmit(by, Channel::Control, frame));
         }
         self.send_acks(&links, heard_twice);
     }

@@ -1,6 +1,5 @@
 //! Frames, changes to frames and portions of bytes drawn from a fixed seed.
 
-use bytes::Bytes;
 use pointsman_core::frame::{Ack, ByeCode, Data, Frame, FrameReader, Hello, decode, encoded_len};
 use pointsman_core::limits::{
     ACK_RANGES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX,

@@ -6,7 +6,7 @@ mod reader;
 use bytes::{Bytes, BytesMut};
 use pointsman_core::frame::{
     Ack, ByeCode, DATA_HEADER_BYTES_MAX, Data, Frame, FrameError, Hello, decode, encode,
-    encode_framed, encoded_len,
+    encode_framed,
 };
 use pointsman_core::limits::{
     ACK_RANGES_MAX, FRAME_BYTES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX,

@@ -91,9 +91,14 @@ fn an_application_that_does_not_consume_stops_its_sender_and_loses_nothing() {
         scene.world.site(scene.b).arrivals.iter().map(|a| a.delivery.payload.len()).sum();
     let credit = pointsman_core::limits::CREDIT_BYTES as usize;
     assert!(held <= credit + 500_000, "{held} bytes held");
+    let messages = scene.world.site(scene.b).arrivals.len() as u32;
     let peer = scene.world.site(scene.a).id;
-    let consumed =
-        pointsman_core::input::Input::Consumed { peer, class: Class::Bulk, bytes: held as u64 };
+    let consumed = pointsman_core::input::Input::Consumed {
+        peer,
+        class: Class::Bulk,
+        messages,
+        bytes: held as u64,
+    };
     scene.world.consumes(scene.b, true);
     scene.world.tell(scene.b, consumed);
     scene.world.run_for(20 * SECOND_US);

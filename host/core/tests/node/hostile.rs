@@ -51,9 +51,10 @@ impl Victim {
     }
 
     fn receive(&mut self, frame: Frame) -> Vec<Output> {
-        let channel = match &frame {
-            Frame::Data(data) => Channel::Data(data.class),
-            _ => Channel::Control,
+        let channel = if let Frame::Data(data) = &frame {
+            Channel::Data(data.class)
+        } else {
+            Channel::Control
         };
         self.tell(Input::Received { link: LINK, channel, frame })
     }
@@ -93,16 +94,16 @@ fn data(message: u64, length: u32, offset: u32, piece: usize) -> Frame {
 }
 
 fn closed(orders: &[Output]) -> Option<CloseReason> {
-    orders.iter().find_map(|order| match order {
-        Output::Close { reason, .. } => Some(*reason),
-        _ => None,
+    orders.iter().find_map(|order| {
+        if let Output::Close { reason, .. } = order { Some(*reason) } else { None }
     })
 }
 
 fn violation(orders: &[Output]) -> Option<Violation> {
-    match closed(orders) {
-        Some(CloseReason::Violation(violation)) => Some(violation),
-        _ => None,
+    if let Some(CloseReason::Violation(violation)) = closed(orders) {
+        Some(violation)
+    } else {
+        None
     }
 }
 
@@ -182,14 +183,13 @@ fn pieces_that_contradict_each_other_end_the_link() {
 fn a_peer_that_opens_messages_without_end_is_stopped_at_what_it_may_make_us_hold() {
     let mut victim = Victim::greeted();
     let length = limits::MESSAGE_BYTES_MAX as u32;
-    let mut opened = 0u64;
-    for message in 2..100 {
+    for opened in 0..100u64 {
+        let message = opened + 2;
         let orders = victim.receive(data(message, length, 0, 1));
         if violation(&orders) == Some(Violation::OverCredit) {
             assert!(opened * u64::from(length) <= 3 * limits::CREDIT_BYTES, "{opened} opened");
             return;
         }
-        opened += 1;
     }
     panic!("never stopped");
 }

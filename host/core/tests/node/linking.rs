@@ -98,3 +98,19 @@ fn a_link_that_stays_silent_is_closed_and_another_one_made_when_the_path_is_back
     scene.world.run_for(70 * SECOND_US);
     assert_eq!((scene.world.links_up(scene.a), scene.world.links_up(scene.b)), (2, 2));
 }
+
+#[test]
+fn the_quota_of_an_interface_shrinks_with_what_goes_over_it() {
+    let mut scene = Scene::linked(1, Wire::of_latency_us(500));
+    let uplinks = |scene: &Scene| {
+        scene.world.site(scene.a).node.as_ref().expect("running").snapshot().uplinks
+    };
+    for uplink in uplinks(&scene) {
+        let metered = pointsman_core::input::Uplink { quota_left_kib: 1024, ..uplink };
+        scene.world.tell(scene.a, Input::UplinkChanged(metered));
+    }
+    scene.send(pointsman_sdk::selector::Class::Bulk, 512 << 10);
+    scene.world.run_for(2 * SECOND_US);
+    let left: u32 = uplinks(&scene).iter().map(|uplink| uplink.quota_left_kib).sum();
+    assert_eq!(left, 2 * 1024 - 512);
+}

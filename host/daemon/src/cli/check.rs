@@ -49,7 +49,7 @@ struct PolicyAt {
     name: String,
     version: String,
     digest: Option<String>,
-    note: Option<&'static str>,
+    note: Option<String>,
 }
 
 pub(super) fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
@@ -94,7 +94,7 @@ fn inspect(loaded: &Loaded) -> (Vec<Seated>, Vec<ConfigError>) {
     note(policies.selector(&loaded.config.selector, folder).map(|(_, seat)| seat));
     note(policies.failover(&loaded.config.failover, folder).map(|(_, seat)| seat));
     if let Err(message) = logging::parse(&loaded.config.log_level) {
-        let (line, column) = config_file::place_of_key(&loaded.text, "log", "level");
+        let (line, column) = config_file::place_of(&loaded.text, "log.level");
         errors.push(ConfigError { line, column, key: "log.level".to_owned(), message });
     }
     errors.sort_by_key(|error| (error.line, error.column));
@@ -102,15 +102,9 @@ fn inspect(loaded: &Loaded) -> (Vec<Seated>, Vec<ConfigError>) {
 }
 
 fn place(text: &str, error: SeatError) -> ConfigError {
-    let table = format!("policy.{}", error.role.name());
-    let (line, column) = match error.key.strip_prefix("settings.") {
-        Some(setting) => config_file::place_of_key(text, &format!("{table}.settings"), setting),
-        None if error.key == "settings" => {
-            config_file::place_of_table(text, &format!("{table}.settings"))
-        }
-        None => config_file::place_of_key(text, &table, &error.key),
-    };
-    ConfigError { line, column, key: format!("{table}.{}", error.key), message: error.message }
+    let key = format!("policy.{}.{}", error.role.name(), error.key);
+    let (line, column) = config_file::place_of(text, &key);
+    ConfigError { line, column, key, message: error.message }
 }
 
 fn tell(
@@ -123,7 +117,7 @@ fn tell(
         None => context.out.line("no config file: the defaults hold")?,
     }
     for Seated { role, module, name, version, note, .. } in seated {
-        let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
+        let note = note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
         let line = format!("{}: {module} is {name} {version}", role.name());
         context.out.line(&format!("{}{note}", line.trim_end()))?;
     }

@@ -1,6 +1,7 @@
 //! The log of a node in the foreground: on standard error, filtered by the config.
 
-use std::io;
+use std::env;
+use std::io::{self, IsTerminal as _};
 
 use pointsman_core::config::Config;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -16,7 +17,7 @@ impl Logging {
     /// Starts the log of this process, as the config says.
     pub(super) fn start(config: &Config) -> Result<Self, String> {
         let (filter, handle) = reload::Layer::new(parse(&config.log_level)?);
-        let lines = fmt::layer().with_writer(io::stderr);
+        let lines = fmt::layer().with_writer(io::stderr).with_ansi(wants_colours());
         let lines = if config.log_json { lines.json().boxed() } else { lines.boxed() };
         let log = tracing_subscriber::registry().with(filter).with(lines);
         log.try_init().map_err(|error| error.to_string())?;
@@ -27,6 +28,11 @@ impl Logging {
     pub(super) fn set(&self, filter: &str) -> Result<(), String> {
         self.filter.reload(parse(filter)?).map_err(|error| error.to_string())
     }
+}
+
+fn wants_colours() -> bool {
+    let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !plain
 }
 
 /// A filter, or why the text is none.

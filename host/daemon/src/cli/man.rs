@@ -19,7 +19,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
     match &args.to {
         Some(folder) => {
-            std::fs::create_dir_all(folder)?;
+            std::fs::create_dir_all(folder).map_err(Failure::failed)?;
             Ok(clap_mangen::generate_to(Cli::command(), folder)?)
         }
         None => {

@@ -60,8 +60,10 @@ async fn node(loaded: &Loaded, logging: Logging, context: &mut Context) -> Resul
         }
     })?;
     let server = Server::start(node.clone(), socket, listener);
+    // From here on a signal stops the node in order, so who reads `ready` may send one.
+    let signals = Signals::new().map_err(Failure::failed)?;
     say_ready(&node, context)?;
-    let in_order = until_stopped(&node).await;
+    let in_order = until_stopped(&node, signals).await;
     drop(server);
     if in_order { Ok(()) } else { Err(Failure::failed("the loop of the node broke")) }
 }
@@ -87,11 +89,7 @@ fn say_ready(node: &Pointsman, context: &mut Context) -> Result<(), Failure> {
 }
 
 /// Serves until a signal or an order stops the node; false if its loop broke.
-async fn until_stopped(node: &Pointsman) -> bool {
-    let Ok(mut signals) = Signals::new() else {
-        tracing::warn!("no signals: stop this node by pointsman stop");
-        return node.stopped().await;
-    };
+async fn until_stopped(node: &Pointsman, mut signals: Signals) -> bool {
     loop {
         tokio::select! {
             in_order = node.stopped() => return in_order,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -248,14 +248,18 @@ fn answer<T: Serialize>(result: Result<T, Stopped>) -> Response {
 /// A body, whole, within its bounds of size and time.
 async fn read(body: Body) -> Result<Bytes, Refused> {
     let most = Duration::from_millis(CONTROL_REQUEST_MS_MAX);
+    let too_long = || {
+        let error = format!("the body is longer than {CONTROL_BODY_BYTES_MAX} bytes");
+        let remedy = "send it in several messages";
+        Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, &error, remedy))
+    };
+    if body.size_hint().lower() > CONTROL_BODY_BYTES_MAX as u64 {
+        return Err(too_long());
+    }
     let reading = axum::body::to_bytes(body, CONTROL_BODY_BYTES_MAX);
     match tokio::time::timeout(most, reading).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => {
-            let error = format!("the body is longer than {CONTROL_BODY_BYTES_MAX} bytes");
-            let remedy = "send it in several messages";
-            Err(Box::new(refuse(StatusCode::PAYLOAD_TOO_LARGE, &error, remedy)))
-        }
+        Ok(Err(_)) => Err(too_long()),
         Err(_) => {
             let error = "the body did not come in time";
             Err(Box::new(refuse(StatusCode::REQUEST_TIMEOUT, error, "send it at once")))

@@ -79,6 +79,10 @@ impl NetworkBehaviour for Identify {
         self.inner.handle_established_outbound_connection(connection, peer, &remote, role, port)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "libp2p's events are an open set, and only some concern us"
+    )]
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(event) => {

@@ -11,7 +11,8 @@
 //! peer's identity in base58, and `a0`, `a1`, …, its addresses.
 //!
 //! What is heard is a rumour: only IP addresses that we could dial are taken, a bounded number
-//! of each instance, of a bounded number of instances. mDNS never stops the node: where there
+//! of each instance, of a bounded number of instances. What mdns-sd itself caches is bounded by
+//! the records' time to live only. mDNS never stops the node: where there
 //! is no multicast it says so once and is not heard of again.
 
 use std::collections::{BTreeMap, HashMap};
@@ -94,6 +95,10 @@ impl Mdns {
     }
 
     /// What becomes known, or is known no more. `None` when mDNS has ended.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "mdns-sd's events are an open set, and only two concern us"
+    )]
     pub async fn next(&mut self) -> Option<Vec<NetFact>> {
         loop {
             let facts = match self.events.recv().await? {

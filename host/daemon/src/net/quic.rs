@@ -2,8 +2,8 @@
 //!
 //! Wire-compatible with `/quic-v1`. An endpoint that listens dials too, so that a NAT maps
 //! both to one port; without a listener an uplink dials from an ephemeral port. A listener
-//! lives until it is removed or its uplink goes; while the uplink lives it follows its
-//! addresses. Must be used within a tokio runtime. It never sends over any uplink but the
+//! lives until it is removed, its uplink goes or its socket cannot be opened anew; while the
+//! uplink lives it follows its addresses. Must be used within a tokio runtime. It never sends over any uplink but the
 //! one that an address names, and refuses addresses that name none.
 
 mod carrier;

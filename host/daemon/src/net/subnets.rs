@@ -40,6 +40,7 @@ impl Subnets {
 }
 
 /// The IP address of a multiaddr, if it has one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "multiaddr's protocols are an open set")]
 pub fn ip(address: &Multiaddr) -> Option<IpAddr> {
     address.iter().find_map(|part| match part {
         Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),

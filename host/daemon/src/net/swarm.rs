@@ -216,6 +216,10 @@ impl Task {
         self.tell_listening();
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "libp2p's events are an open set, and only some concern us"
+    )]
     fn happened(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Links(event)) => self.link_happened(event),

@@ -2,8 +2,8 @@
 //!
 //! Wire-compatible with `/tcp`: multistream-select, `/noise`, `/yamux/1.0.0`. A path that
 //! goes dead is noticed by `TCP_USER_TIMEOUT`, and little is queued in the kernel because of
-//! `TCP_NOTSENT_LOWAT`. A listener lives until it is removed or its uplink goes; while the
-//! uplink lives it follows its addresses. Must be used within a tokio runtime. It never
+//! `TCP_NOTSENT_LOWAT`. A listener lives until it is removed, its uplink goes or its socket
+//! cannot be opened anew; while the uplink lives it follows its addresses. Must be used within a tokio runtime. It never
 //! sends over any uplink but the one that an address names, and refuses addresses that name
 //! none. A dial in the listener's role takes the listener's part of the handshake.
 

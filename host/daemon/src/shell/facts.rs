@@ -6,6 +6,7 @@ use pointsman_core::id::UplinkId;
 use pointsman_core::input::{Input, Send, Uplink};
 
 use super::journal::{Happening, LinkInfo};
+use super::mail::Taken;
 use super::sends::Submission;
 use super::{Live, Shell};
 use crate::net::{LinkFact, Listener, NetFact};
@@ -112,8 +113,8 @@ impl Shell {
     }
 
     pub(super) fn mail_taken(&mut self) {
-        for ((peer, class), bytes) in self.mail.consumed() {
-            self.node.handle(self.now, Input::Consumed { peer, class, bytes });
+        for ((peer, class), Taken { messages, bytes }) in self.mail.consumed() {
+            self.node.handle(self.now, Input::Consumed { peer, class, messages, bytes });
         }
     }
 

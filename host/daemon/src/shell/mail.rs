@@ -54,9 +54,17 @@ pub(crate) struct Mail {
 struct State {
     boxes: Vec<LetterBox>,
     unclaimed: VecDeque<Delivery>,
-    consumed: BTreeMap<(PeerId, Class), u64>,
+    consumed: BTreeMap<(PeerId, Class), Taken>,
     next: u64,
     closed: bool,
+}
+
+/// What listeners took of one peer and class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) messages: u32,
+    /// Of payload.
+    pub(crate) bytes: u64,
 }
 
 #[derive(Debug)]
@@ -92,8 +100,8 @@ impl Mail {
         }
     }
 
-    /// What was taken since the last call, by peer and class, in bytes of payload.
-    pub(crate) fn consumed(&self) -> BTreeMap<(PeerId, Class), u64> {
+    /// What was taken since the last call, by peer and class.
+    pub(crate) fn consumed(&self) -> BTreeMap<(PeerId, Class), Taken> {
         std::mem::take(&mut self.lock().consumed)
     }
 
@@ -147,8 +155,9 @@ impl State {
         let letters = &mut self.boxes[at].letters;
         let count = letters.len().min(most);
         for delivery in letters.drain(..count) {
-            let bytes = delivery.payload.len() as u64;
-            *self.consumed.entry((delivery.peer, delivery.class)).or_default() += bytes;
+            let taken = self.consumed.entry((delivery.peer, delivery.class)).or_default();
+            taken.messages += 1;
+            taken.bytes += delivery.payload.len() as u64;
             into.push(delivery);
         }
         count
@@ -233,7 +242,8 @@ mod tests {
         assert!(mail.consumed().is_empty());
         all.recv().await.expect("two wait");
         mail.taken().await;
-        assert_eq!(mail.consumed(), BTreeMap::from([((PeerId([1; 32]), Class::Bulk), 5)]));
+        let taken = Taken { messages: 1, bytes: 5 };
+        assert_eq!(mail.consumed(), BTreeMap::from([((PeerId([1; 32]), Class::Bulk), taken)]));
         assert!(mail.consumed().is_empty());
     }
 

@@ -4,7 +4,9 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::{StreamExt, TryStreamExt};
 use rtnetlink::packet_core::NetlinkPayload;
@@ -35,6 +37,7 @@ const GROUPS: [MulticastGroup; 5] = [
 pub(super) struct Kernel {
     handle: Handle,
     changed: Arc<Notify>,
+    dead: Arc<AtomicBool>,
     tasks: JoinSet<()>,
 }
 
@@ -43,7 +46,8 @@ impl Kernel {
         let (connection, handle, mut messages) = new_multicast_connection(&GROUPS)?;
         let changed = Arc::new(Notify::new());
         let mut tasks = JoinSet::new();
-        let notify = Arc::clone(&changed);
+        let dead = Arc::new(AtomicBool::new(false));
+        let (notify, dies) = (Arc::clone(&changed), Arc::clone(&dead));
         tasks.spawn(async move {
             let heard = async {
                 while let Some((message, _)) = messages.next().await {
@@ -52,12 +56,19 @@ impl Kernel {
                     }
                 }
             };
+            let mut connection = pin!(connection);
             tokio::select! {
-                () = connection => {}
+                () = &mut connection => {}
                 () = heard => {}
             }
+            dies.store(true, Ordering::SeqCst);
         });
-        Ok(Self { handle, changed, tasks })
+        Ok(Self { handle, changed, dead, tasks })
+    }
+
+    /// Whether the socket is dead. A snapshot that was asked of it may then lack something.
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
     }
 
     pub(super) fn handle(&self) -> &Handle {

@@ -1,6 +1,7 @@
 //! One node's transport, and what a swarm would do with it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "whatever else comes is a failure")]
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -17,6 +18,7 @@ use libp2p::core::transport::{
     Boxed, DialOpts, ListenerId, PortUse, Transport, TransportError, TransportEvent,
 };
 use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol as Part;
 use libp2p::{Multiaddr, PeerId};
 use pointsman::net::address::with_uplink;
 use pointsman::net::bindings::{Binding, Bindings, Cut};
@@ -130,6 +132,13 @@ impl End {
     pub(crate) async fn listener_closed(&mut self) {
         match self.next().await {
             TransportEvent::ListenerClosed { reason, .. } => reason.unwrap(),
+            other => panic!("{other:?} instead of the end of a listener"),
+        }
+    }
+
+    pub(crate) async fn listener_broke(&mut self) {
+        match self.next().await {
+            TransportEvent::ListenerClosed { reason, .. } => assert!(reason.is_err()),
             other => panic!("{other:?} instead of the end of a listener"),
         }
     }
@@ -251,7 +260,7 @@ pub(crate) async fn fail(
         }
     };
     tokio::select! {
-        output = dial => output.err().expect("the dial must fail"),
+        output = dial => output.map(|(peer, _)| peer).expect_err("the dial must fail"),
         () = accept => unreachable!("accepting never ends"),
     }
 }
@@ -379,4 +388,13 @@ pub(crate) async fn closed(muxer: &mut StreamMuxerBox) {
 pub(crate) fn closed_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
+}
+
+/// The port of an address.
+pub(crate) fn port(address: &Multiaddr) -> u16 {
+    let port = address.iter().find_map(|part| match part {
+        Part::Tcp(port) | Part::Udp(port) => Some(port),
+        _ => None,
+    });
+    port.unwrap()
 }

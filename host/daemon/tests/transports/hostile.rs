@@ -1,30 +1,18 @@
 //! Strangers who connect and never speak, or speak nonsense.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use libp2p::Multiaddr;
 use libp2p::core::transport::TransportEvent;
-use libp2p::multiaddr::Protocol as Part;
 use pointsman_core::input::Protocol;
 use pointsman_core::limits::PENDING_INBOUND_PER_ADDRESS_MAX;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpStream, UdpSocket};
 
-use crate::end::{self, End};
-
-fn port(address: &Multiaddr) -> u16 {
-    let port = address.iter().find_map(|part| match part {
-        Part::Tcp(port) | Part::Udp(port) => Some(port),
-        _ => None,
-    });
-    port.unwrap()
-}
+use crate::end::{self, End, port};
 
 /// Drives a transport and the handshakes of all that it accepts; returns how many handshakes
 /// it let begin, and how many of them were under way at once.
@@ -64,7 +52,6 @@ async fn five_thousand_silent_connects_hold_no_more_than_their_share() {
         }
     };
     let ((), begun, most) = accept_until(&mut listener, flood).await;
-    eprintln!("5,000 silent connects: {begun} handshakes begun, {most} at once");
     assert_eq!(most, PENDING_INBOUND_PER_ADDRESS_MAX as usize);
     assert!(begun < 1000, "of {HELD} that are open at once, most are refused: {begun}");
 }

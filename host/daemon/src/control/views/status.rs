@@ -170,7 +170,7 @@ fn policy(seated: &Seated, slot: &SlotSnapshot) -> PolicyView {
         name: seated.name.clone(),
         version: seated.version.clone(),
         digest: seated.digest.clone(),
-        note: seated.note.map(str::to_owned),
+        note: seated.note.clone(),
         asked: slot.asked,
         answered_by_builtin: slot.answered_by_builtin,
         strikes: slot.strikes,

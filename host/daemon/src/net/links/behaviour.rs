@@ -208,6 +208,10 @@ impl NetworkBehaviour for Links {
         self.handler(connection, peer, remote, wire, role == Endpoint::Dialer)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "libp2p's events are an open set, and only some concern us"
+    )]
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(established) => {

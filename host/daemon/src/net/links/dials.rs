@@ -30,7 +30,12 @@ pub(super) fn text(error: &DialError) -> String {
             let texts = errors.iter().map(|(_, error)| chain_text(error));
             texts.collect::<Vec<_>>().join("; ")
         }
-        other => chain_text(other),
+        DialError::LocalPeerId { .. }
+        | DialError::NoAddresses
+        | DialError::DialPeerConditionFalse(_)
+        | DialError::Aborted
+        | DialError::WrongPeerId { .. }
+        | DialError::Denied { .. } => chain_text(error),
     }
 }
 

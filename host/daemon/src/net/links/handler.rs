@@ -68,9 +68,9 @@ type Event = ConnectionHandlerEvent<Offer, (), Told>;
 #[derive(Debug)]
 enum Phase {
     Opening(Box<Opening>),
-    Open(Box<Traffic>),
+    Open(Box<Traffic<Stream>>),
     /// Closing, on our order or after the other side.
-    Ending(Box<Traffic>, DownReason, Pin<Box<Sleep>>),
+    Ending(Box<Traffic<Stream>>, DownReason, Pin<Box<Sleep>>),
     Ended,
 }
 
@@ -201,7 +201,7 @@ impl Opening {
     }
 
     /// The link's traffic, once all substreams are there.
-    fn poll_traffic(&mut self, cx: &mut Context<'_>) -> Poll<Result<Traffic, String>> {
+    fn poll_traffic(&mut self, cx: &mut Context<'_>) -> Poll<Result<Traffic<Stream>, String>> {
         if let Some(text) = self.failed.take() {
             return Poll::Ready(Err(text));
         }
@@ -214,7 +214,7 @@ impl Opening {
         }
     }
 
-    fn traffic(&mut self) -> Traffic {
+    fn traffic(&mut self) -> Traffic<Stream> {
         let streams = std::mem::take(&mut self.streams);
         let substreams =
             streams.map(|stream| Substream::new(stream.expect("all of them are there")));
@@ -250,6 +250,10 @@ impl ConnectionHandler for Handler {
         match event {}
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "libp2p's events are an open set, and only some concern us"
+    )]
     fn on_connection_event(&mut self, event: ConnectionEvent<'_, Offer, Offer>) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {

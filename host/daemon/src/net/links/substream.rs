@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, BytesMut};
-use futures::io::{AsyncRead as _, AsyncWrite as _};
-use libp2p::swarm::Stream;
+use futures::io::{AsyncRead, AsyncWrite};
 use pointsman_core::frame::{self, Frame, FrameError, FrameReader};
 use pointsman_core::limits;
 
@@ -19,10 +18,10 @@ thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
-/// One channel's stream.
+/// One channel's stream: libp2p's, or a test's.
 #[derive(Debug)]
-pub(super) struct Substream {
-    stream: Stream,
+pub(super) struct Substream<S> {
+    stream: S,
     out: BytesMut,
     unflushed: bool,
     finished: bool,
@@ -30,8 +29,8 @@ pub(super) struct Substream {
     ended: bool,
 }
 
-impl Substream {
-    pub(super) fn new(stream: Stream) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Substream<S> {
+    pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
             out: BytesMut::new(),

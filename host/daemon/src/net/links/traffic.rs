@@ -8,6 +8,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
+use futures::io::{AsyncRead, AsyncWrite};
 use pointsman_core::frame::{self, Channel, Frame, FrameError};
 use pointsman_sdk::selector::Class;
 
@@ -31,8 +32,8 @@ const REALTIME: Channel = Channel::Data(Class::Realtime);
 
 /// All that moves the frames of one link.
 #[derive(Debug)]
-pub(super) struct Traffic {
-    substreams: [Substream; Channel::ALL.len()],
+pub(super) struct Traffic<S> {
+    substreams: [Substream<S>; Channel::ALL.len()],
     datagrams: Option<Datagrams>,
     queue: LinkQueue,
     mail: Mail,
@@ -62,9 +63,9 @@ impl From<LoopGone> for Stop {
     }
 }
 
-impl Traffic {
+impl<S: AsyncRead + AsyncWrite + Unpin> Traffic<S> {
     pub(super) fn new(
-        substreams: [Substream; Channel::ALL.len()],
+        substreams: [Substream<S>; Channel::ALL.len()],
         datagrams: Option<Datagrams>,
         queue: LinkQueue,
         mail: Mail,
@@ -285,3 +286,6 @@ impl Traffic {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

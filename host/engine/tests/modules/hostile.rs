@@ -1,37 +1,37 @@
 //! Guests that misbehave while they are asked: each costs a strike, the builtin answers the
 //! same question, and the module comes back.
 
-mod guests;
-
 use std::time::{Duration, Instant};
 
-use guests::{BUDGET, FAILOVER, Guest, SELECTOR, engine, failover_question, question};
+use crate::guests::{
+    BUDGET, FAILOVER, Guest, SELECTOR, TIGHT, engine, failover_question, question,
+};
 use pointsman_core::policy::slot::{FailoverSlot, SelectorSlot};
 use pointsman_core::policy::{Selector as _, Strike};
 use pointsman_engine::{Budget, InspectError, Limits, LoadError, Step, WasmSelector};
 use pointsman_sdk::Settings;
 use pointsman_sdk::selector::Verdict;
 
-fn selector(guest: Guest) -> WasmSelector {
-    load(guest).expect("it behaves until it is asked")
-}
-
-fn load(guest: Guest) -> Result<WasmSelector, LoadError> {
-    let loaded = engine().selector(&guest.bytes(), &Settings::default(), BUDGET)?;
-    Ok(loaded.policy)
+fn selector(guest: Guest, budget: Budget) -> WasmSelector {
+    let loaded = engine().selector(&guest.bytes(), &Settings::default(), budget);
+    loaded.expect("it behaves until it is asked").policy
 }
 
 /// The strikes of a guest that is asked so many times, a millisecond apart.
 fn strikes(guest: Guest, times: u64) -> Vec<Option<Strike>> {
-    let mut policy = selector(guest);
+    let mut policy = selector(guest, BUDGET);
     (1..=times).map(|ms| policy.choose(&question(ms * 1_000)).err()).collect()
 }
 
 /// Asks a slot that holds the guest: the strike, and whether the builtin's verdict came out.
 fn through_a_slot(guest: Guest) -> (Option<Strike>, bool) {
+    within(guest, BUDGET)
+}
+
+fn within(guest: Guest, budget: Budget) -> (Option<Strike>, bool) {
     let native = SelectorSlot::default().ask(&question(1)).verdict;
     let mut slot = SelectorSlot::default();
-    slot.swap(Some(Box::new(selector(guest))));
+    slot.swap(Some(Box::new(selector(guest, budget))));
     let answer = slot.ask(&question(1));
     (answer.strike, answer.verdict == native)
 }
@@ -39,7 +39,7 @@ fn through_a_slot(guest: Guest) -> (Option<Strike>, bool) {
 #[test]
 fn a_guest_that_behaves_is_obeyed() {
     let mut slot = SelectorSlot::default();
-    slot.swap(Some(Box::new(selector(SELECTOR))));
+    slot.swap(Some(Box::new(selector(SELECTOR, BUDGET))));
     let answer = slot.ask(&question(1));
     assert_eq!((answer.verdict, answer.strike), (Verdict::send(0), None));
 }
@@ -47,13 +47,13 @@ fn a_guest_that_behaves_is_obeyed() {
 #[test]
 fn an_endless_loop_is_stopped_and_the_builtin_answers() {
     let endless = Guest { choose: "(loop $again (br $again)) unreachable", ..SELECTOR };
-    assert_eq!(through_a_slot(endless), (Some(Strike::TimedOut), true));
+    assert_eq!(within(endless, TIGHT), (Some(Strike::TimedOut), true));
 }
 
 #[test]
 fn an_endless_loop_ends_within_10_ms_over_its_budget() {
     let endless = Guest { choose: "(loop $again (br $again)) unreachable", ..SELECTOR };
-    let mut policy = selector(endless);
+    let mut policy = selector(endless, TIGHT);
     let took = (1..=5).map(|second| {
         let began = Instant::now();
         assert_eq!(policy.choose(&question(second * 1_000_000)), Err(Strike::TimedOut));
@@ -68,9 +68,7 @@ fn an_endless_loop_ends_within_10_ms_over_its_budget() {
 #[test]
 fn a_budget_longer_than_the_tickers_patience_still_ends() {
     let endless = Guest { choose: "(loop $again (br $again)) unreachable", ..SELECTOR };
-    let budget = Budget { call_us: 150_000 };
-    let loaded = engine().selector(&endless.bytes(), &Settings::default(), budget);
-    let mut policy = loaded.expect("it loads").policy;
+    let mut policy = selector(endless, Budget { call_us: 150_000 });
     assert_eq!(policy.choose(&question(1)), Err(Strike::TimedOut));
 }
 
@@ -90,7 +88,7 @@ fn after_a_trap_the_module_answers_again_from_the_next_question_on() {
 #[test]
 fn a_module_that_traps_at_once_is_rebuilt_ever_less_often() {
     let traps = Guest { choose: "unreachable", ..SELECTOR };
-    let mut policy = selector(traps);
+    let mut policy = selector(traps, Budget { call_us: 5_000 });
     let strikes: Vec<_> = (0..25_000).map(|n| policy.choose(&question(n * 40))).collect();
     let rebuilt = strikes.iter().filter(|answer| **answer == Err(Strike::Trapped)).count();
     let spared = strikes.iter().filter(|answer| **answer == Err(Strike::Unavailable)).count();
@@ -204,7 +202,7 @@ fn a_module_that_takes_long_to_start_is_rebuilt_aside() {
             i64.const 0x11",
         ..SELECTOR
     };
-    let mut policy = selector(slow);
+    let mut policy = selector(slow, TIGHT);
     let mut ask = |second: u64| policy.choose(&question(second * 1_000_000));
     assert_eq!(ask(1), Ok(0x11));
     assert_eq!(ask(2), Err(Strike::Trapped));

@@ -7,31 +7,31 @@ use pointsman_sdk::path::flags::UP;
 use pointsman_sdk::{PathRow, UNKNOWN};
 
 /// The contract, as policies are built against it.
-pub const WIT: &str = include_str!("../../../../sdk/wit/policy.wit");
+pub(crate) const WIT: &str = include_str!("../../../../sdk/wit/policy.wit");
 
 /// A core module in parts; each is WebAssembly text.
 #[derive(Clone, Copy)]
-pub struct Guest {
+pub(crate) struct Guest {
     /// The contract that its metadata is made of.
-    pub wit: &'static str,
+    pub(crate) wit: &'static str,
     /// The world in it.
-    pub world: &'static str,
+    pub(crate) world: &'static str,
     /// The version in the names of its exports.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
     /// Imports.
-    pub imports: &'static str,
+    pub(crate) imports: &'static str,
     /// Further functions, globals and a start section.
-    pub extra: &'static str,
+    pub(crate) extra: &'static str,
     /// Body of `configure`, before it succeeds.
-    pub configure: &'static str,
+    pub(crate) configure: &'static str,
     /// Body of `choose`: leaves an i64.
-    pub choose: &'static str,
+    pub(crate) choose: &'static str,
     /// Body of `decide`: leaves the address of a verdict.
-    pub decide: &'static str,
+    pub(crate) decide: &'static str,
 }
 
 /// Sends on the first path.
-pub const SELECTOR: Guest = Guest {
+pub(crate) const SELECTOR: Guest = Guest {
     wit: WIT,
     world: "selector-policy",
     version: "0.1.0",
@@ -43,7 +43,7 @@ pub const SELECTOR: Guest = Guest {
 };
 
 /// Stays, for the reason 9.
-pub const FAILOVER: Guest = Guest {
+pub(crate) const FAILOVER: Guest = Guest {
     world: "failover-policy",
     choose: "",
     decide: "(i32.store (i32.const 1304) (i32.const 9)) i32.const 1300",
@@ -52,7 +52,7 @@ pub const FAILOVER: Guest = Guest {
 
 impl Guest {
     /// The module as text. Manifest at 1100, results at 1200 and 1300, lists from 8192 on.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self { version, imports, extra, configure, choose, decide, .. } = self;
         let role = match (choose.is_empty(), decide.is_empty()) {
             (false, _) => format!(
@@ -89,7 +89,7 @@ impl Guest {
     }
 
     /// The module with its metadata, as a toolchain would leave it.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut module = wat::parse_str(self.text()).expect("the text is WebAssembly");
         let mut resolve = wit_parser::Resolve::default();
         let package = resolve.push_str("policy.wit", self.wit).expect("the contract parses");
@@ -107,15 +107,18 @@ impl Guest {
 }
 
 /// An engine with the limits that a node has.
-pub fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     Engine::new(Limits::default()).expect("this machine runs WebAssembly")
 }
 
-/// A millisecond.
-pub const BUDGET: Budget = Budget { call_us: 1_000 };
+/// More than any guest here needs on a busy machine, except those that never end.
+pub(crate) const BUDGET: Budget = Budget { call_us: 100_000 };
+
+/// For guests that never end.
+pub(crate) const TIGHT: Budget = Budget { call_us: 1_000 };
 
 /// Two paths that are up, the second one faster.
-pub fn paths() -> Vec<u32> {
+pub(crate) fn paths() -> Vec<u32> {
     let mut list = vec![PathRow::STRIDE as u32];
     for srtt_us in [50_000, 5_000] {
         let room_bytes = 64_000;
@@ -125,12 +128,12 @@ pub fn paths() -> Vec<u32> {
 }
 
 /// A question at this time, over [`paths`].
-pub fn question(now_us: u64) -> SelectorQuestion {
+pub(crate) fn question(now_us: u64) -> SelectorQuestion {
     SelectorQuestion { now_us, head_bytes: 1_200, paths: paths(), ..SelectorQuestion::default() }
 }
 
 /// A question about the first of [`paths`].
-pub fn failover_question(now_us: u64) -> FailoverQuestion {
+pub(crate) fn failover_question(now_us: u64) -> FailoverQuestion {
     FailoverQuestion {
         now_us,
         seed: 0,

@@ -1,9 +1,7 @@
 //! Files that are no policy, or not the one that is wanted: each gets an error that names the
 //! thing and the remedy, before any of its code runs.
 
-mod guests;
-
-use guests::{BUDGET, FAILOVER, Guest, SELECTOR, WIT, engine};
+use crate::guests::{BUDGET, FAILOVER, Guest, SELECTOR, WIT, engine};
 use pointsman_core::limits::MODULE_BYTES_MAX;
 use pointsman_core::policy::Role;
 use pointsman_sdk::{Settings, Value};
@@ -160,7 +158,7 @@ fn the_log_may_be_imported() {
     let loaded = engine().selector(&bytes, &Settings::default(), BUDGET).expect("it may");
     let mut policy = loaded.policy;
     use pointsman_core::policy::Selector as _;
-    assert_eq!(policy.choose(&guests::question(1)), Ok(0x11));
+    assert_eq!(policy.choose(&crate::guests::question(1)), Ok(0x11));
     assert_eq!(loaded.inspection.imports, ["pointsman:policy/host-log@0.1.0"]);
 }
 

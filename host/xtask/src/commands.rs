@@ -1,0 +1,117 @@
+//! What each command does, step by step. Each step fails with a remedy.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::step::{Failure, run, say};
+use crate::{deny, place, wasm};
+
+/// `./x demo`.
+pub fn demo(arguments: &[String]) -> Result<(), Failure> {
+    if let Err(failure) = policies(&[]) {
+        say(&failure.message);
+        say("going on without Wasm: the native builtin policies will answer");
+    }
+    let mut command = cargo();
+    command.args(["run", "-p", "pointsman", "--", "demo"]).args(arguments);
+    run("the demo", &mut command, "What went wrong is said above.")
+}
+
+/// `./x test`.
+pub fn test(arguments: &[String]) -> Result<(), Failure> {
+    policies(&[])?;
+    let mut command = cargo();
+    command.args(["test", "--workspace"]).args(arguments);
+    run("the tests", &mut command, "The failing tests are listed above.")
+}
+
+/// `./x policies`.
+pub fn policies(_: &[String]) -> Result<(), Failure> {
+    let toolchain = wasm::prepare()?;
+    wasm::policies::build(&toolchain)
+}
+
+/// `./x lint`.
+pub fn lint(_: &[String]) -> Result<(), Failure> {
+    format()?;
+    clippy()?;
+    documentation()?;
+    deny::check()
+}
+
+/// `./x ci`: the quickest first, and the tests before what shares nothing with them.
+pub fn ci(_: &[String]) -> Result<(), Failure> {
+    format()?;
+    test(&[])?;
+    clippy()?;
+    documentation()?;
+    deny::check()?;
+    say("all checks passed");
+    Ok(())
+}
+
+/// `./x setup-ci`.
+pub fn setup_ci(_: &[String]) -> Result<(), Failure> {
+    for component in ["fmt", "clippy"] {
+        let installed = cargo().args([component, "--version"]).output();
+        if !installed.is_ok_and(|output| output.status.success()) {
+            let package = if component == "fmt" { "rustfmt" } else { component };
+            run(
+                &format!("installing {package}"),
+                Command::new("rustup").args(["component", "add", package]),
+                "It is a component of Rust's toolchain.",
+            )?;
+        }
+    }
+    deny::install()
+}
+
+fn format() -> Result<(), Failure> {
+    run("the format", cargo().args(["fmt", "--check"]), "`cargo fmt` repairs it.")
+}
+
+fn clippy() -> Result<(), Failure> {
+    let mut command = cargo();
+    command.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    run("the lints", &mut command, "Warnings count; each is listed above.")
+}
+
+fn documentation() -> Result<(), Failure> {
+    let mut command = cargo();
+    command.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    run("the documentation", &mut command, "Warnings count; each is listed above.")
+}
+
+/// Cargo at the root of the repository, as a person there would run it: without what the
+/// cargo that runs this tool set for it.
+pub fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(place::root());
+    for name in inherited(std::env::vars_os().map(|(name, _)| name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The variables that cargo sets for a program that it runs.
+fn inherited(names: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    names
+        .filter(|name| {
+            let name = name.to_string_lossy();
+            let package = name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+            package || matches!(&*name, "CARGO" | "CARGO_BIN_NAME" | "CARGO_CRATE_NAME")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_person_set_is_kept_and_what_cargo_set_is_not() {
+        let names = ["CARGO", "CARGO_PKG_NAME", "CARGO_HOME", "CARGO_TARGET_DIR", "RUSTFLAGS"];
+        let removed = inherited(names.into_iter().map(OsString::from));
+        assert_eq!(removed, ["CARGO", "CARGO_PKG_NAME"]);
+    }
+}

@@ -1,0 +1,9 @@
+//! Checks of the repository itself: what the documents promise of the tree, and what no
+//! compiler looks at.
+
+mod arrows;
+mod core_purity;
+mod documents;
+mod rooms;
+mod sources;
+mod tree;
