@@ -19,6 +19,10 @@ pub const ACK_RANGES_MAX: usize = 32;
 /// Most ranges that are remembered of a link's received packets.
 pub const RECEIVED_RANGES_MAX: usize = 64;
 
+/// Largest number of a packet, a message or a byte in a class: sums of such numbers with
+/// anything that a node can hold never overflow.
+pub const NUMBER_MAX: u64 = (1 << 62) - 1;
+
 /// Longest text in a frame, in bytes.
 pub const FRAME_TEXT_BYTES_MAX: usize = 128;
 

@@ -11,11 +11,12 @@ mod rtt;
 
 use std::collections::VecDeque;
 
+use pointsman_sdk::selector::Class;
 use pointsman_sdk::{PathRow, UNKNOWN, path::flags};
 
 use crate::frame::{Ack, Hello};
 use crate::id::{LinkId, PeerNumber, Time};
-use crate::input::{LinkSample, NewLink, Uplink};
+use crate::input::{Address, LinkSample, NewLink, Uplink};
 use crate::limits::INFLIGHT_PACKETS_MAX;
 use crate::snapshot::LinkState;
 use ranges::Received;
@@ -52,7 +53,19 @@ pub(crate) struct Sent {
     pub(crate) copied_to: Option<LinkId>,
     acked: bool,
     lost: bool,
+    /// The machine slept meanwhile: its age says nothing of the path.
+    slept: bool,
     mark: SentMark,
+}
+
+impl Sent {
+    /// The piece that it carries, if that is one of the realtime class.
+    fn urgent(&self) -> Option<PieceId> {
+        match self.carried {
+            Carried::Piece(piece) if piece.class == Class::Realtime as u8 => Some(piece),
+            Carried::Piece(_) | Carried::Probe => None,
+        }
+    }
 }
 
 /// What an acknowledgement brought.
@@ -78,6 +91,8 @@ pub(crate) struct Link {
     pub(crate) since: Time,
     /// The other side's hello, once it came.
     pub(crate) hello: Option<Hello>,
+    /// The address that was dialled; `None` where the peer dialled.
+    pub(crate) dialled: Option<Address>,
     /// Ranked against a duplicate: who dialled, then in which order.
     pub(crate) dial_number: u64,
     /// When something arrived last.
@@ -106,6 +121,8 @@ pub(crate) struct Link {
     first_unacked: u64,
     flight: VecDeque<Sent>,
     inflight_bytes: u64,
+    /// Packets of the realtime class in flight.
+    urgent_inflight: u64,
     rtt: Rtt,
     rate: Rate,
     late_ppm: u32,
@@ -114,6 +131,10 @@ pub(crate) struct Link {
     judged_us: u64,
     judged_at: Time,
 }
+
+/// Before any rate was measured, the first packets may queue on a slow path for so long
+/// between two acknowledgements, in microseconds: a piece takes 131 ms at 1 Mbit/s.
+const FIRST_FLIGHT_US: u64 = 300_000;
 
 /// Weight of one packet in the running share of late ones: 1/64.
 const LATE_SHIFT: u32 = 6;
@@ -125,8 +146,9 @@ const REORDERING: u64 = 3;
 const RELIABILITY_HORIZON_US: u64 = 2 * 3600 * 1_000_000;
 
 impl Link {
-    pub(crate) fn new(new: NewLink, peer: PeerNumber, now: Time) -> Self {
+    pub(crate) fn new(new: NewLink, peer: PeerNumber, dialled: Option<Address>, now: Time) -> Self {
         Self {
+            dialled,
             dial_number: new.dial.map_or(0, |dial| dial.0),
             new,
             peer,
@@ -152,6 +174,7 @@ impl Link {
             first_unacked: 1,
             flight: VecDeque::new(),
             inflight_bytes: 0,
+            urgent_inflight: 0,
             rtt: Rtt::default(),
             rate: Rate::default(),
             late_ppm: 0,
@@ -189,8 +212,10 @@ impl Link {
             copied_to: None,
             acked: false,
             lost: false,
+            slept: false,
             mark,
         });
+        self.urgent_inflight += u64::from(self.flight.back().and_then(Sent::urgent).is_some());
         self.inflight_bytes += u64::from(bytes);
         self.sent_bytes += u64::from(bytes);
         self.sent_at = now;
@@ -210,18 +235,18 @@ impl Link {
             for sequence in first.max(self.first_unacked)..=last {
                 if let Some(sent) = self.take(sequence) {
                     self.count(now, sent, timeout_us, &mut acked);
-                    newest_sent = Some((sequence, sent.at));
+                    newest_sent = Some((sequence, sent));
                 }
             }
         }
-        if let Some((sequence, sent_at)) = newest_sent {
-            if sequence == newest {
-                let delay_us = ack.delay_us.min(now.since(sent_at));
-                self.rtt.sample(now, now.since(sent_at) - delay_us);
+        if let Some((sequence, sent)) = newest_sent {
+            if sequence == newest && !sent.slept {
+                let delay_us = ack.delay_us.min(now.since(sent.at));
+                self.rtt.sample(now, now.since(sent.at) - delay_us);
             }
-            acked.newest_sent_at = Some(sent_at);
+            acked.newest_sent_at = Some(sent.at);
             self.progressed_at = now;
-            self.find_lost(now, newest, &mut acked);
+            self.find_lost(now, newest, timeout_us, &mut acked);
         }
         self.forget_front();
         Some(acked)
@@ -235,13 +260,16 @@ impl Link {
         }
         sent.acked = true;
         if !sent.lost {
+            self.urgent_inflight -= u64::from(sent.urgent().is_some());
             self.inflight_bytes -= u64::from(sent.bytes);
         }
         Some(*sent)
     }
 
     fn count(&mut self, now: Time, sent: Sent, timeout_us: u64, acked: &mut Acked) {
-        self.rate.delivered(now, sent.at, u64::from(sent.bytes), sent.mark);
+        if !sent.slept {
+            self.rate.delivered(now, sent.at, u64::from(sent.bytes), sent.mark);
+        }
         let late = if now.since(sent.at) > timeout_us { 1_000_000 } else { 0 };
         self.late_ppm = self.late_ppm - (self.late_ppm >> LATE_SHIFT) + (late >> LATE_SHIFT);
         self.proven = true;
@@ -252,23 +280,23 @@ impl Link {
     }
 
     /// Realtime packets travel as datagrams, which nobody sends again: those that three later
-    /// ones overtook are lost.
-    fn find_lost(&mut self, now: Time, newest: u64, acked: &mut Acked) {
-        if self.new.datagram_bytes == 0 {
+    /// ones overtook are lost, and those that are overdue when anything later arrived.
+    fn find_lost(&mut self, now: Time, newest: u64, timeout_us: u64, acked: &mut Acked) {
+        if self.new.datagram_bytes == 0 || self.urgent_inflight == 0 {
             return;
         }
         let patience_us = self.rtt.srtt_us().unwrap_or_default() * 9 / 8;
         let mut overtaken = 0;
         let upto = (newest + 1).saturating_sub(self.first_unacked) as usize;
         for sent in self.flight.iter_mut().take(upto).rev() {
-            let Carried::Piece(piece) = sent.carried else { continue };
-            if piece.class != 0 {
-                continue;
-            }
+            let Some(piece) = sent.urgent() else { continue };
+            let age_us = now.since(sent.at);
+            let by_order = overtaken >= REORDERING && age_us > patience_us;
             if sent.acked {
                 overtaken += 1;
-            } else if !sent.lost && overtaken >= REORDERING && now.since(sent.at) > patience_us {
+            } else if !sent.lost && (by_order || age_us > timeout_us.max(patience_us)) {
                 sent.lost = true;
+                self.urgent_inflight -= 1;
                 self.inflight_bytes -= u64::from(sent.bytes);
                 acked.lost.push(piece);
             }
@@ -291,6 +319,7 @@ impl Link {
     pub(crate) fn restart_clock(&mut self, now: Time) {
         for sent in &mut self.flight {
             sent.at = now;
+            sent.slept = true;
         }
         self.progressed_at = now;
         self.next_miss = self.next_miss.max(now);
@@ -301,11 +330,17 @@ impl Link {
         self.first_unacked = self.next_sequence;
         self.flight.clear();
         self.inflight_bytes = 0;
+        self.urgent_inflight = 0;
     }
 
     /// When the oldest packet in flight was sent.
     pub(crate) fn oldest_unacked_at(&self) -> Option<Time> {
         self.flight.front().map(|sent| sent.at)
+    }
+
+    /// Whether a further packet may be put on it.
+    pub(crate) fn takes_packets(&self) -> bool {
+        self.is_live() && self.flight.len() < INFLIGHT_PACKETS_MAX
     }
 
     /// What is in flight, in bytes, by class.
@@ -344,7 +379,8 @@ impl Link {
     pub(crate) fn overdue_at(&self, floor_us: u64) -> Option<Time> {
         let oldest = self.flight.front()?.at;
         let due = oldest.after(self.rtt.timeout_us(floor_us));
-        Some(due.max(self.progressed_at.after(floor_us)))
+        let patience_us = if self.rate.bytes_per_s() == 0 { FIRST_FLIGHT_US } else { floor_us };
+        Some(due.max(self.progressed_at.after(patience_us)))
     }
 
     /// After how many microseconds an acknowledgement is overdue.
@@ -358,9 +394,12 @@ impl Link {
     }
 
     /// What it can take now without queueing, in bytes. A link on which an acknowledgement is
-    /// overdue has none: what it holds already is too much.
+    /// overdue has none: what it holds already is too much. A new one has none before its
+    /// first probe came back: channels have no order among each other, and data must not
+    /// overtake the hello.
     pub(crate) fn room_bytes(&self) -> u64 {
-        if self.state != LinkState::Up || self.flight.len() >= INFLIGHT_PACKETS_MAX {
+        let is_full = self.flight.len() >= INFLIGHT_PACKETS_MAX;
+        if self.state != LinkState::Up || !self.proven || is_full {
             return 0;
         }
         self.rate.window_bytes(self.rtt.min_us()).saturating_sub(self.inflight_bytes)

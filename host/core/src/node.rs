@@ -24,7 +24,7 @@ use crate::config::NodeConfig;
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, Input, Uplink};
 use crate::links::{Link, saturate};
-use crate::output::{Event, Output};
+use crate::output::{Event, Fate, Output, Refusal};
 use crate::peers::Peers;
 use crate::policy::slot::{FailoverSlot, SelectorSlot};
 use pointsman_sdk::UNKNOWN;
@@ -72,8 +72,10 @@ pub struct Node {
 }
 
 impl Node {
-    /// A Node that knows nothing yet. `session` must differ from one run to the next: it is
-    /// the seed of every choice that chance decides, and message numbers begin anew with it.
+    /// A Node that knows nothing yet. `session` must grow from one run to the next by more than
+    /// the peers that a run meets, such as the wall time in milliseconds shifted left by 20
+    /// bits and random below: it is the seed of every choice that chance decides, and message
+    /// numbers begin anew with it.
     pub fn new(me: PeerId, config: NodeConfig, session: u64) -> Self {
         Self {
             me,
@@ -131,6 +133,7 @@ impl Node {
             }
             Input::FailoverSwapped(module) => {
                 self.failover.swap(module);
+                self.clear_masks();
             }
         }
     }
@@ -197,7 +200,24 @@ impl Node {
             self.close(link, crate::output::CloseReason::NotAllowed);
         }
         for peer in self.peers.numbers() {
+            self.drop_unwanted(peer);
             self.consider_dials(peer);
+        }
+    }
+
+    /// What waits for a peer that is not allowed any more has a fate too.
+    fn drop_unwanted(&mut self, number: PeerNumber) {
+        let Some(peer) = self.peers.get(number).map(|peer| peer.id) else { return };
+        if self.is_allowed(&peer) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(number) else { return };
+        for lane in &mut peer.lanes {
+            self.queued_bytes -= lane.outbox.bytes();
+            for token in lane.outbox.give_up_all() {
+                let fate = Fate::Refused(Refusal::NotAllowed);
+                self.orders.push_back(Output::Fate { token, fate });
+            }
         }
     }
 

@@ -111,8 +111,12 @@ pub enum CloseReason {
     Limited,
     /// The peer broke the protocol.
     Violation(Violation),
-    /// No common version, or another network.
+    /// No common version.
     Incompatible,
+    /// The peer is of another network.
+    OtherNetwork,
+    /// The peer said bye.
+    ByPeer,
     /// The failover policy asked for it.
     Policy,
     /// Its interface is gone.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pointsman_sdk::selector::Class;
+use pointsman_sdk::selector::{Class, Verdict};
 
 use crate::delivery::{Inbox, Outbox};
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
@@ -31,6 +31,8 @@ pub(crate) struct Attempt {
     pub(crate) next_try: Time,
     pub(crate) last_failure: Option<DialFailure>,
     pub(crate) setup_us: Option<u64>,
+    /// What the peer calls the interface that this led to.
+    pub(crate) reached: Option<String>,
 }
 
 /// An address and how dialling it went.
@@ -43,7 +45,7 @@ pub(crate) struct Place {
 /// A verdict that holds for the next packets of a class.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lease {
-    pub(crate) verdict: pointsman_sdk::selector::Verdict,
+    pub(crate) verdict: Verdict,
     pub(crate) packets: u8,
     pub(crate) until: Time,
 }
@@ -56,8 +58,15 @@ pub(crate) struct Lane {
     pub(crate) lease: Option<Lease>,
     /// A verdict said to wait until then, or until a path changes.
     pub(crate) held_until: Time,
-    /// What the receiver was told to be done with last.
-    pub(crate) floor_due: bool,
+}
+
+impl Lane {
+    /// The verdict that still holds, one packet of it used up.
+    pub(crate) fn take_lease(&mut self, now: Time) -> Option<Verdict> {
+        let lease = self.lease.as_mut().filter(|lease| lease.packets > 0 && lease.until >= now)?;
+        lease.packets -= 1;
+        Some(lease.verdict)
+    }
 }
 
 /// A peer.
@@ -89,7 +98,6 @@ impl Peer {
             inbox: Inbox::default(),
             lease: None,
             held_until: Time::default(),
-            floor_due: false,
         };
         Self {
             id,
@@ -111,11 +119,19 @@ impl Peer {
     /// Whether it may make room for another.
     pub(crate) fn is_idle(&self) -> bool {
         self.links.is_empty()
-            && self.lanes.iter().all(|lane| lane.outbox.len() == 0)
+            && self.lanes.iter().all(|lane| lane.outbox.len() == 0 && lane.inbox.held() == 0)
             && self.places.values().all(|place| {
                 !place.sources.contains(&Source::Config)
                     && place.attempts.values().all(|attempt| attempt.dialling.is_none())
             })
+    }
+
+    /// What was told on a link that is gone is told again on another.
+    pub(crate) fn tell_again(&mut self) {
+        for lane in &mut self.lanes {
+            lane.inbox.tell_grant_again();
+            lane.outbox.floor_due = true;
+        }
     }
 
     /// A path changed: verdicts that were given for the paths as they were end.

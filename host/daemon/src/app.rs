@@ -127,7 +127,7 @@ fn node(
     failover: Box<dyn Failover>,
 ) -> Node {
     let now = Clock::now();
-    let mut node = Node::new(me, node_config(config), clock::random_u64());
+    let mut node = Node::new(me, node_config(config), clock::session());
     node.handle(now, Input::SelectorSwapped(Some(selector)));
     node.handle(now, Input::FailoverSwapped(Some(failover)));
     for peer in &config.peers {

@@ -61,6 +61,13 @@ pub fn random_u64() -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
+/// A number for this run of the node: greater than that of any run before it, and not to be
+/// guessed. Wall time in milliseconds above 20 random bits.
+pub fn session() -> u64 {
+    let wall_ms = us(clock_gettime(ClockId::Realtime)) / 1000;
+    wall_ms << 20 | random_u64() & 0xf_ffff
+}
+
 /// How far the clock that counts sleep is ahead of the one that does not.
 fn gap_us() -> u64 {
     let awake = us(clock_gettime(ClockId::Monotonic));

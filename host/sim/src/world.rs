@@ -108,7 +108,7 @@ impl World {
         let mut id = [0; 32];
         id[0] = index as u8 + 1;
         id[31] = 0xa5;
-        let node = Node::new(PeerId(id), self.config.clone(), self.draw());
+        let node = Node::new(PeerId(id), self.config.clone(), self.session());
         let mut site = Site::new(PeerId(id), node);
         for (port, segment) in segments.iter().enumerate() {
             let name = format!("if{port}");
@@ -215,7 +215,7 @@ impl World {
 
     /// The node comes back, under its identity and with a new session.
     pub fn restart(&mut self, node: NodeIndex) {
-        let session = self.draw();
+        let session = self.session();
         let site = &mut self.sites[node.0];
         site.node = Some(Node::new(site.id, self.config.clone(), session));
         self.tell_uplinks(node.0);
@@ -491,6 +491,11 @@ impl World {
             }
         }
         up.len()
+    }
+
+    /// A number for a run of a Node, as the daemon makes it: time above chance.
+    fn session(&mut self) -> u64 {
+        self.now.0 << 20 | self.draw() & 0xf_ffff
     }
 
     /// The next draw of chance (SplitMix64).

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::{Bytes, BytesMut};
 
 use crate::frame::Data;
-use crate::limits::{CREDIT_BYTES, CREDIT_INITIAL_BYTES, MESSAGE_BYTES_MAX, WINDOW_MESSAGES_MAX};
+use crate::limits::{
+    CREDIT_BYTES, CREDIT_INITIAL_BYTES, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX, WINDOW_MESSAGES_MAX,
+};
 use crate::output::Violation;
 
 /// What a peer may make us hold in one class, in bytes: what we granted, as much again that
@@ -27,9 +29,9 @@ const GRANT_STEP_BYTES: u64 = CREDIT_BYTES / 8;
 struct Partial {
     ordered: bool,
     bytes: BytesMut,
-    /// Where the pieces begin that are there, and where they end.
-    pieces: BTreeMap<u32, u32>,
-    there: u32,
+    /// The pieces that are there, a bit each.
+    there: Vec<u64>,
+    left: u32,
 }
 
 /// What became of a packet.
@@ -56,6 +58,7 @@ pub(crate) struct Inbox {
     /// End of the furthest message seen, as a position in the class.
     furthest: u64,
     granted: u64,
+    grant_due: bool,
     /// Ready for the application, in the order of delivery.
     ready: Vec<(u64, Bytes)>,
     pub(crate) delivered: u64,
@@ -71,6 +74,7 @@ impl Default for Inbox {
             held: 0,
             furthest: 0,
             granted: CREDIT_INITIAL_BYTES,
+            grant_due: false,
             ready: Vec::new(),
             delivered: 0,
         }
@@ -82,7 +86,7 @@ impl Inbox {
     pub(crate) fn take(&mut self, data: Data) -> Result<Taken, Violation> {
         self.skip_to(data.floor);
         let number = data.message;
-        if number >= self.next + 2 * WINDOW_MESSAGES_MAX {
+        if number >= self.next.saturating_add(2 * WINDOW_MESSAGES_MAX) {
             return Err(Violation::OverCredit);
         }
         if self.is_done(number) {
@@ -121,17 +125,11 @@ impl Inbox {
         let Data { message: number, ordered, length, offset, piece, .. } = data;
         if !self.partial.contains_key(&number) {
             self.hold(length as usize)?;
-            let partial = Partial {
-                ordered,
-                bytes: BytesMut::zeroed(length as usize),
-                pieces: BTreeMap::new(),
-                there: 0,
-            };
-            self.partial.insert(number, partial);
+            self.partial.insert(number, Partial::new(ordered, length as usize));
         }
         let Some(partial) = self.partial.get_mut(&number) else { return Ok(Taken::Duplicate) };
         let taken = partial.put(length, offset, &piece)?;
-        if partial.there == length
+        if partial.left == 0
             && let Some(partial) = self.partial.remove(&number)
         {
             self.complete(number, partial.ordered, partial.bytes.freeze());
@@ -207,41 +205,60 @@ impl Inbox {
         self.held = self.held.saturating_sub(bytes + cost_bytes);
     }
 
-    /// The grant to tell, when it has grown enough to be worth a frame.
-    pub(crate) fn grant_due(&mut self) -> Option<u64> {
-        let grant = self.furthest + CREDIT_BYTES.saturating_sub(self.held);
-        let due = grant >= self.granted + GRANT_STEP_BYTES;
-        due.then(|| {
-            self.granted = grant;
-            grant
-        })
+    /// The grant to tell, when it has grown enough to be worth a frame, or must be told again.
+    /// `room_bytes` is what all inboxes together leave to this one.
+    pub(crate) fn grant_due(&mut self, room_bytes: u64) -> Option<u64> {
+        let credit_bytes = CREDIT_BYTES.saturating_sub(self.held).min(room_bytes);
+        let grant = self.furthest.saturating_add(credit_bytes);
+        let grown = grant >= self.granted.saturating_add(GRANT_STEP_BYTES);
+        self.granted = if grown { grant } else { self.granted };
+        (grown || std::mem::take(&mut self.grant_due)).then_some(self.granted)
     }
 
-    /// The grant as it was told last, for a link that is new.
-    pub(crate) fn granted(&self) -> u64 {
-        self.granted
+    /// The link that told the grant is gone, perhaps with it.
+    pub(crate) fn tell_grant_again(&mut self) {
+        self.grant_due = true;
+    }
+
+    /// The sender began anew: what is incomplete or waits for its turn never comes. What the
+    /// application has not consumed stays held.
+    pub(crate) fn begin_anew(&mut self) {
+        let incomplete = self.partial.values().map(|partial| partial.bytes.len());
+        let waiting = self.waiting.values().map(Bytes::len);
+        let gone: u64 = incomplete.chain(waiting).map(|n| n as u64 + MESSAGE_COST_BYTES).sum();
+        let (held, delivered) = (self.held - gone, self.delivered);
+        *self = Self { held, delivered, grant_due: true, ..Self::default() };
     }
 }
 
 impl Partial {
-    /// Puts a piece in its place. Pieces may come twice, but never overlap otherwise.
+    fn new(ordered: bool, length: usize) -> Self {
+        let pieces = length.div_ceil(PIECE_BYTES_MAX);
+        Self {
+            ordered,
+            bytes: BytesMut::zeroed(length),
+            there: vec![0; pieces.div_ceil(64)],
+            left: pieces as u32,
+        }
+    }
+
+    /// Puts a piece in its place. The codec has seen to it that pieces meet at multiples of
+    /// their size.
     fn put(&mut self, length: u32, offset: u32, piece: &[u8]) -> Result<Taken, Violation> {
         if self.bytes.len() != length as usize {
             return Err(Violation::BadPiece);
         }
-        let end = offset + piece.len() as u32;
-        if self.pieces.get(&offset) == Some(&end) {
+        let from = offset as usize;
+        let index = from / PIECE_BYTES_MAX;
+        let bit = 1 << (index % 64);
+        let word = self.there.get_mut(index / 64).ok_or(Violation::BadPiece)?;
+        let place = self.bytes.get_mut(from..from + piece.len()).ok_or(Violation::BadPiece)?;
+        if *word & bit != 0 {
             return Ok(Taken::Duplicate);
         }
-        let before = self.pieces.range(..end).next_back();
-        if before.is_some_and(|(_, &before_end)| before_end > offset) {
-            return Err(Violation::BadPiece);
-        }
-        let (from, to) = (offset as usize, end as usize);
-        let place = self.bytes.get_mut(from..to).ok_or(Violation::BadPiece)?;
+        *word |= bit;
         place.copy_from_slice(piece);
-        self.pieces.insert(offset, end);
-        self.there += piece.len() as u32;
+        self.left -= 1;
         Ok(Taken::New)
     }
 }

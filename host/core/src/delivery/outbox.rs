@@ -25,6 +25,7 @@ struct Message {
     left: u32,
     /// Acknowledged pieces, a bit each; not kept for a message of one piece.
     acked: Vec<u64>,
+    given_up: bool,
 }
 
 /// A piece to be sent again, before anything new.
@@ -32,7 +33,7 @@ struct Message {
 struct Again {
     message: u64,
     index: u32,
-    tried: LinkId,
+    tried: Option<LinkId>,
 }
 
 /// The piece that is next.
@@ -50,6 +51,8 @@ pub(crate) struct Head {
     pub(crate) ordered: bool,
     /// The link that it was sent on before.
     pub(crate) tried: Option<LinkId>,
+    /// Whether it was sent before.
+    is_again: bool,
 }
 
 /// Messages that wait or are not acknowledged.
@@ -69,6 +72,8 @@ pub(crate) struct Outbox {
     granted: u64,
     /// No message expires before this.
     earliest: Option<Time>,
+    /// The receiver must be told which messages never come.
+    pub(crate) floor_due: bool,
     pub(crate) delivered: u64,
     pub(crate) expired: u64,
 }
@@ -86,6 +91,7 @@ impl Outbox {
             unsent_bytes: 0,
             granted: CREDIT_INITIAL_BYTES,
             earliest: None,
+            floor_due: false,
             delivered: 0,
             expired: 0,
         }
@@ -130,6 +136,7 @@ impl Outbox {
             position: self.next_position,
             left,
             acked,
+            given_up: false,
         });
         self.next_position += length as u64;
     }
@@ -138,7 +145,8 @@ impl Outbox {
     pub(crate) fn head(&mut self) -> Option<Head> {
         while let Some(&again) = self.again.front() {
             if self.is_open(again.message, again.index) {
-                return Some(self.describe(again.message, again.index, Some(again.tried)));
+                let head = self.describe(again.message, again.index);
+                return Some(Head { tried: again.tried, is_again: true, ..head });
             }
             self.again.pop_front();
         }
@@ -147,10 +155,10 @@ impl Outbox {
         let message = self.message(number)?;
         let end = message.position + message.payload.len() as u64;
         let alone = number == self.first;
-        (end <= self.granted || index > 0 || alone).then(|| self.describe(number, index, None))
+        (end <= self.granted || index > 0 || alone).then(|| self.describe(number, index))
     }
 
-    fn describe(&self, number: u64, index: u32, tried: Option<LinkId>) -> Head {
+    fn describe(&self, number: u64, index: u32) -> Head {
         let message = &self.messages[(number - self.first) as usize];
         let (start, end) = piece_bounds(message.payload.len(), index);
         Head {
@@ -159,7 +167,8 @@ impl Outbox {
             queued_at: message.queued_at,
             deadline: message.deadline,
             ordered: message.ordered,
-            tried,
+            tried: None,
+            is_again: false,
         }
     }
 
@@ -176,7 +185,7 @@ impl Outbox {
 
     /// The head goes out: the next call of [`Outbox::head`] gives another.
     pub(crate) fn advance(&mut self, head: &Head) {
-        if head.tried.is_some() {
+        if head.is_again {
             self.again.pop_front();
             return;
         }
@@ -210,7 +219,8 @@ impl Outbox {
     /// A piece must be sent again: it was lost on this link.
     pub(crate) fn again(&mut self, piece: PieceId, tried: LinkId) {
         if self.is_open(piece.message, piece.index) {
-            self.again.push_back(Again { message: piece.message, index: piece.index, tried });
+            let PieceId { message, index, .. } = piece;
+            self.again.push_back(Again { message, index, tried: Some(tried) });
         }
     }
 
@@ -234,9 +244,9 @@ impl Outbox {
     }
 
     fn forget_front(&mut self) {
-        while self.messages.front().is_some_and(|message| message.left == 0) {
-            self.messages.pop_front();
+        while let Some(done) = self.messages.pop_front_if(|message| message.left == 0) {
             self.first += 1;
+            self.floor_due |= done.given_up;
         }
     }
 
@@ -277,6 +287,7 @@ impl Outbox {
         self.unsent_bytes -= (length - sent) as u64;
         self.bytes -= length as u64;
         message.left = 0;
+        message.given_up = true;
         message.payload = Bytes::new();
         let token = message.token;
         self.expired += 1;
@@ -294,10 +305,29 @@ impl Outbox {
         self.granted = self.granted.max(bytes);
     }
 
-    /// The receiver began anew and has granted nothing yet.
+    /// The receiver began anew: it has granted nothing yet, and the pieces that it had of
+    /// incomplete messages are gone.
     pub(crate) fn receiver_began_anew(&mut self) {
+        for (number, message) in (self.first..).zip(&mut self.messages) {
+            if message.left == 0 {
+                continue;
+            }
+            for index in 0..piece_count(message.payload.len()) {
+                if message.is_acked(index) {
+                    self.again.push_back(Again { message: number, index, tried: None });
+                    message.left += 1;
+                }
+            }
+            message.acked.fill(0);
+        }
         let start = self.messages.front().map_or(self.next_position, |message| message.position);
         self.granted = start + CREDIT_INITIAL_BYTES;
+    }
+
+    /// Gives up everything.
+    pub(crate) fn give_up_all(&mut self) -> Vec<Token> {
+        let end = self.first + self.messages.len() as u64;
+        (self.first..end).filter_map(|number| self.give_up(number)).collect()
     }
 
     fn message(&self, number: u64) -> Option<&Message> {

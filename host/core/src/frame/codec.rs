@@ -7,6 +7,7 @@ use pointsman_sdk::selector::Class;
 
 use super::varint::{self, Cursor};
 use super::{Ack, ByeCode, Data, Frame, FrameError, Hello};
+use crate::limits::NUMBER_MAX;
 use crate::limits::{
     ACK_RANGES_MAX, FRAME_BYTES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX,
 };
@@ -100,7 +101,7 @@ pub fn decode(bytes: Bytes) -> Result<Frame, FrameError> {
         PROBE => Frame::Probe { sequence: cursor.number("sequence")? },
         CREDIT => Frame::Credit {
             class: class_of(cursor.byte()?).ok_or(FrameError::BadField("class"))?,
-            bytes: cursor.varint("bytes")?,
+            bytes: cursor.count("bytes")?,
         },
         FLOOR => Frame::Floor {
             class: class_of(cursor.byte()?).ok_or(FrameError::BadField("class"))?,
@@ -220,7 +221,7 @@ fn decode_data(mut bytes: Bytes) -> Result<Frame, FrameError> {
     let message = cursor.number("message")?;
     let distance = cursor.varint("floor")?;
     let floor = message.checked_sub(distance).ok_or(FrameError::BadField("floor"))?;
-    let position = cursor.varint("position")?;
+    let position = cursor.count("position")?;
     let length: u32 = cursor.narrow("length")?;
     let offset: u32 = cursor.narrow("offset")?;
     let header = bytes.len() - cursor.left();
@@ -231,7 +232,9 @@ fn decode_data(mut bytes: Bytes) -> Result<Frame, FrameError> {
     if piece.is_empty() || piece.len() > PIECE_BYTES_MAX {
         return Err(FrameError::BadField("piece"));
     }
-    if u64::from(offset) + piece.len() as u64 > u64::from(length) {
+    let rest = u64::from(length).checked_sub(u64::from(offset)).unwrap_or_default();
+    let on_grid = (offset as usize).is_multiple_of(PIECE_BYTES_MAX);
+    if !on_grid || piece.len() as u64 != rest.min(PIECE_BYTES_MAX as u64) {
         return Err(FrameError::BadField("offset"));
     }
     let ordered = flags & ORDERED_BIT != 0;
@@ -294,7 +297,7 @@ fn decode_ack(cursor: &mut Cursor<'_>) -> Result<Ack, FrameError> {
     for _ in 0..count {
         let before = cursor.varint("ranges")?;
         let end = match ranges.last() {
-            None => before,
+            None => (before <= NUMBER_MAX).then_some(before).ok_or(BAD)?,
             Some((newer_start, _)) => {
                 newer_start.checked_sub(before).and_then(|end| end.checked_sub(2)).ok_or(BAD)?
             }

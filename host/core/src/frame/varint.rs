@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::FrameError;
+use crate::limits::NUMBER_MAX;
 
 /// Appends an integer in its shortest form.
 pub(super) fn put(out: &mut BytesMut, mut value: u64) {
@@ -70,9 +71,17 @@ impl<'a> Cursor<'a> {
 
     /// A number that counts from 1.
     pub(super) fn number(&mut self, field: &'static str) -> Result<u64, FrameError> {
-        match self.varint(field)? {
+        match self.count(field)? {
             0 => Err(FrameError::BadField(field)),
             number => Ok(number),
+        }
+    }
+
+    /// An integer from 0 to [`NUMBER_MAX`].
+    pub(super) fn count(&mut self, field: &'static str) -> Result<u64, FrameError> {
+        match self.varint(field)? {
+            count @ 0..=NUMBER_MAX => Ok(count),
+            _ => Err(FrameError::BadField(field)),
         }
     }
 

@@ -7,7 +7,9 @@
 use core::net::IpAddr;
 
 use super::Node;
+use super::greeting::Ending;
 use super::timers::Timer;
+use crate::frame::ByeCode;
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, DialFailure, Protocol, Source, Uplink};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, DIALS_MAX, PEERS_MAX, UPLINKS_MAX};
@@ -28,6 +30,9 @@ pub(super) struct Candidate {
 
 /// Back-off doubles at most so often: the config's maximum ends it earlier.
 const DOUBLINGS_MAX: u32 = 16;
+
+/// A link that lived for so many microseconds was worth its dial: back-off begins anew.
+const PROVEN_US: u64 = 10_000_000;
 
 /// What setting up a link is guessed to take before it was measured, in milliseconds.
 const SETUP_GUESS_MS: u32 = 100;
@@ -62,7 +67,8 @@ impl Node {
     fn tell_uplink_changed(&mut self, number: PeerNumber, uplink: UplinkId) {
         let Some(peer) = self.peers.get(number) else { return };
         let on_it = |id: &&LinkId| self.links.get(id).is_some_and(|l| l.new.uplink == uplink);
-        if let Some(&link) = peer.links.iter().find(on_it) {
+        let links: Vec<LinkId> = peer.links.iter().filter(on_it).copied().collect();
+        for link in links {
             self.probe(link);
             self.ask_failover(number, failover::Event::UplinkChanged, Some(link));
             self.paths_changed(number);
@@ -82,7 +88,7 @@ impl Node {
     }
 
     pub(super) fn sighted(&mut self, id: PeerId, address: Address, source: Source) {
-        if id == self.me || !self.is_allowed(&id) {
+        if id == self.me {
             return;
         }
         let Some(peer) = self.peers.meet(self.now, id, PEERS_MAX) else {
@@ -148,14 +154,15 @@ impl Node {
     }
 
     /// Ways to dial a peer that are neither in use nor under way, the most useful first.
-    pub(super) fn dial_candidates(&self, number: PeerNumber) -> Vec<Candidate> {
+    fn dial_candidates(&self, number: PeerNumber) -> Vec<Candidate> {
         let Some(peer) = self.peers.get(number) else { return Vec::new() };
         let mut ranked = Vec::new();
         for (address, place) in &peer.places {
             for uplink in self.uplinks.values() {
                 let Some(transport) = reach(uplink, address) else { continue };
                 let attempt = place.attempts.get(&uplink.id).cloned().unwrap_or_default();
-                if attempt.dialling.is_some() || self.is_linked(number, address, uplink.id) {
+                let is_linked = self.is_linked(number, address, uplink.id, &attempt);
+                if attempt.dialling.is_some() || is_linked {
                     continue;
                 }
                 let used = self.links_over(number, uplink.id, address.protocol);
@@ -170,15 +177,21 @@ impl Node {
         ranked.into_iter().map(|(_, candidate)| candidate).collect()
     }
 
+    /// Those of them whose back-off is over.
+    pub(super) fn dials_due(&self, number: PeerNumber) -> Vec<Candidate> {
+        let candidates = self.dial_candidates(number).into_iter();
+        candidates.filter(|candidate| candidate.next_try <= self.now).collect()
+    }
+
+    fn links_of(&self, number: PeerNumber) -> impl Iterator<Item = &Link> {
+        let links = self.peers.get(number).map(|peer| peer.links.as_slice()).unwrap_or_default();
+        links.iter().filter_map(|link| self.links.get(link))
+    }
+
     /// Links and dials of a peer over an interface: with any protocol, and with this one.
-    fn links_over(
-        &self,
-        number: PeerNumber,
-        uplink: UplinkId,
-        protocol: Protocol,
-    ) -> (usize, usize) {
-        let links = self.links.values().filter(|l| l.peer == number && l.new.uplink == uplink);
-        let dials = self.dials.values().filter(|(to, _, over)| *to == number && *over == uplink);
+    fn links_over(&self, number: PeerNumber, over: UplinkId, protocol: Protocol) -> (usize, usize) {
+        let links = self.links_of(number).filter(|link| link.new.uplink == over);
+        let dials = self.dials.values().filter(|(to, _, uplink)| *to == number && *uplink == over);
         let protocols = links.map(|l| l.new.protocol).chain(dials.map(|(_, a, _)| a.protocol));
         let (mut all, mut same) = (0, 0);
         for used in protocols {
@@ -188,13 +201,21 @@ impl Node {
         (all, same)
     }
 
-    /// Whether a link over this interface with this protocol to this host is there already.
-    fn is_linked(&self, number: PeerNumber, address: &Address, uplink: UplinkId) -> bool {
-        self.links.values().any(|link| {
-            link.peer == number
-                && link.new.uplink == uplink
+    /// Whether a dial could only give a link that is there already: over this interface with
+    /// this protocol, to this host or to the interface that the address led to before.
+    fn is_linked(
+        &self,
+        number: PeerNumber,
+        address: &Address,
+        over: UplinkId,
+        attempt: &Attempt,
+    ) -> bool {
+        self.links_of(number).any(|link| {
+            let theirs = link.hello.as_ref().map(|hello| &hello.uplink);
+            link.new.uplink == over
                 && link.new.protocol == address.protocol
-                && host(&link.new.remote) == host(&address.text)
+                && (host(&link.new.remote) == host(&address.text)
+                    || (theirs.is_some() && theirs == attempt.reached.as_ref()))
         })
     }
 
@@ -216,7 +237,7 @@ impl Node {
 
     /// The failover policy wants one of the dialables.
     pub(super) fn dial_dialable(&mut self, number: PeerNumber, id: u32) {
-        let candidate = self.dial_candidates(number).into_iter().find(|c| c.row.id == id);
+        let candidate = self.dials_due(number).into_iter().find(|due| due.row.id == id);
         if let Some(candidate) = candidate.filter(|_| self.dials.len() < DIALS_MAX) {
             self.dial(number, candidate);
         }
@@ -230,56 +251,87 @@ impl Node {
         Some((number, address, attempt))
     }
 
-    pub(super) fn dial_succeeded(&mut self, dial: DialId) -> Option<PeerNumber> {
+    /// A dial came to a link; gives the address that was dialled.
+    pub(super) fn dial_succeeded(&mut self, dial: DialId) -> Option<Address> {
         let now = self.now;
-        let (number, _, attempt) = self.attempt(dial)?;
-        attempt.failures = 0;
+        let (_, address, attempt) = self.attempt(dial)?;
         attempt.setup_us = Some(now.since(attempt.dialled_at));
-        Some(number)
+        Some(address)
     }
 
     pub(super) fn dial_failed(&mut self, dial: DialId, failure: DialFailure) {
-        let wait = |failures: u32, config: &crate::config::NodeConfig| {
-            let doubled = config.retry_min_us.saturating_mul(1 << failures.min(DOUBLINGS_MAX));
-            doubled.min(config.retry_max_us)
-        };
-        let (now, jitter, config) = (self.now, self.draw(), self.config.clone());
         self.counters.dials_failed += 1;
+        let jitter = self.draw();
+        let (now, min_us, max_us) = (self.now, self.config.retry_min_us, self.config.retry_max_us);
         let Some((number, address, attempt)) = self.attempt(dial) else { return };
-        let wait_us = wait(attempt.failures, &config);
-        let retry = now.after(wait_us * 3 / 4 + jitter % (wait_us / 2 + 1));
-        attempt.failures += 1;
         attempt.last_failure = Some(failure);
-        attempt.next_try = retry;
+        attempt.postpone(now, jitter, min_us, max_us);
+        let retry = attempt.next_try;
         let Some(peer) = self.peers.get(number).map(|peer| peer.id) else { return };
         self.tell(Event::DialFailed { peer, address, failure, retry });
         self.ask_failover(number, failover::Event::DialFailed, None);
         self.consider_dials(number);
     }
 
-    /// A link that ended is dialled again after the shortest wait.
-    pub(super) fn redial(&mut self, number: PeerNumber, link: &Link) {
-        let (now, retry_us) = (self.now, self.config.retry_min_us);
-        let remote = host(&link.new.remote);
-        let Some(peer) = self.peers.get_mut(number) else { return };
-        for (address, place) in &mut peer.places {
-            if address.protocol == link.new.protocol && host(&address.text) == remote {
-                let attempt = place.attempts.entry(link.new.uplink).or_default();
-                attempt.next_try = attempt.next_try.max(now.after(retry_us));
-            }
-        }
-        self.consider_dials(number);
+    fn attempt_of(&mut self, link: LinkId) -> Option<&mut Attempt> {
+        let link = self.links.get(&link)?;
+        let address = link.dialled.as_ref()?;
+        let place = self.peers.get_mut(link.peer)?.places.get_mut(address)?;
+        Some(place.attempts.entry(link.new.uplink).or_default())
     }
 
-    /// The peer does not want us: its address is tried again only after the longest wait.
-    pub(super) fn postpone_dials(&mut self, id: LinkId) {
-        let later = self.now.after(self.config.retry_max_us);
-        let Some(link) = self.links.get(&id) else { return };
-        let (uplink, number) = (link.new.uplink, link.peer);
-        let Some(peer) = self.peers.get_mut(number) else { return };
-        for place in peer.places.values_mut() {
-            place.attempts.entry(uplink).or_default().next_try = later;
+    /// A link greeted: its address leads to the interface that the hello names.
+    pub(super) fn note_reached(&mut self, id: LinkId) {
+        let Some(hello) = self.links.get(&id).and_then(|link| link.hello.as_ref()) else { return };
+        let reached = hello.uplink.clone();
+        if let Some(attempt) = self.attempt_of(id) {
+            attempt.reached = Some(reached);
         }
+    }
+
+    /// A link ends: when its address is dialled again depends on how it ended and how long it
+    /// lived.
+    pub(super) fn back_off(&mut self, id: LinkId, ending: Ending) {
+        let jitter = self.draw();
+        let (now, min_us, max_us) = (self.now, self.config.retry_min_us, self.config.retry_max_us);
+        let Some(link) = self.links.get(&id) else { return };
+        let proved_itself = link.hello.is_some() && now.since(link.since) >= PROVEN_US;
+        let Some(attempt) = self.attempt_of(id) else { return };
+        if is_unwanted(ending) {
+            attempt.next_try = now.after(max_us);
+        } else {
+            attempt.failures = if proved_itself { 0 } else { attempt.failures };
+            attempt.postpone(now, jitter, min_us, max_us);
+        }
+    }
+}
+
+impl Attempt {
+    /// Sets the next try: twice as far off as the last time, give or take a quarter.
+    fn postpone(&mut self, now: Time, jitter: u64, min_us: u64, max_us: u64) {
+        let doubled = min_us.saturating_mul(1 << self.failures.min(DOUBLINGS_MAX));
+        let wait_us = doubled.min(max_us);
+        self.next_try = now.after(wait_us * 3 / 4 + jitter % (wait_us / 2 + 1));
+        self.failures = self.failures.saturating_add(1);
+    }
+}
+
+/// Whether a link ended because it is not wanted, by us or by the peer: trying again soon
+/// would end the same way.
+fn is_unwanted(ending: Ending) -> bool {
+    match ending {
+        Ending::Ours(reason) => match reason {
+            CloseReason::Duplicate
+            | CloseReason::NotAllowed
+            | CloseReason::Limited
+            | CloseReason::Violation(_)
+            | CloseReason::Incompatible
+            | CloseReason::OtherNetwork
+            | CloseReason::Policy => true,
+            CloseReason::UplinkGone | CloseReason::Dead | CloseReason::ByPeer => false,
+        },
+        Ending::Bye(code) => code != ByeCode::Done,
+        Ending::Down => false,
     }
 }
 

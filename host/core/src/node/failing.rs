@@ -20,6 +20,15 @@ use pointsman_sdk::failover::{self, Dialable, Resend, Verdict};
 /// of the 200 ms for which radios commonly pause.
 const TICK_US: u64 = 20_000;
 
+/// The same while links are only masked, and wait to be let in again, in microseconds.
+const MASKED_TICK_US: u64 = 250_000;
+
+/// What a hedge may put on a link without room, in bytes: about the round trip of a voice call.
+const HEDGE_BYTES_MIN: u64 = 16 << 10;
+
+/// Expired messages are looked for at most so often, in microseconds.
+const EXPIRY_STEP_US: u64 = 5_000;
+
 /// A miss is counted after the timeout, then after twice as long, up to so many doublings.
 const DOUBLINGS_MAX: u32 = 4;
 
@@ -169,6 +178,7 @@ impl Node {
         let held = peer.lanes.iter().map(|lane| lane.held_until);
         let held = held.filter(|&at| at > self.now && at < Time(u64::MAX));
         let expiries = peer.lanes.iter().filter_map(|lane| lane.outbox.earliest_deadline());
+        let expiries = expiries.map(|at| at.max(self.now.after(EXPIRY_STEP_US)));
         let next = held.chain(expiries).chain(peer.next_tick).min();
         if let Some(next) = next {
             self.timers.by(Timer::Peer(number), next.max(self.now.after(1)));
@@ -201,26 +211,35 @@ impl Node {
         at: Option<LinkId>,
     ) {
         let offered = self.offered(number);
-        if offered.is_empty() {
-            return;
-        }
-        let Some(question) = self.failover_question(number, event, at, &offered) else { return };
+        self.ask_about(number, event, at, &offered, 0);
+    }
+
+    /// The same over paths that were offered before the event; `resent` packets were sent
+    /// again because of it.
+    pub(super) fn ask_about(
+        &mut self,
+        number: PeerNumber,
+        event: failover::Event,
+        at: Option<LinkId>,
+        offered: &[LinkId],
+        resent: u32,
+    ) {
+        let Some(question) = self.failover_question(number, event, at, offered) else { return };
         let answer = self.failover.ask(&question);
         self.report_strike(Role::Failover, answer.strike);
-        self.obey(number, event, at, &offered, answer.verdict);
+        let occasion = Occasion { number, event, at, resent };
+        self.obey(occasion, offered, answer.verdict);
         self.keep_asking(number);
     }
 
     /// While a link of the peer is suspect or masked, time alone is a reason to ask.
     fn keep_asking(&mut self, number: PeerNumber) {
         let Some(peer) = self.peers.get_mut(number) else { return };
-        let ill = peer
-            .links
-            .iter()
-            .filter_map(|link| self.links.get(link))
-            .any(|link| link.is_live() && (link.state == LinkState::Suspect || link.masked));
-        if ill && peer.next_tick.is_none() {
-            let at = self.now.after(TICK_US);
+        let live = || peer.links.iter().filter_map(|id| self.links.get(id)).filter(|l| l.is_live());
+        let is_suspect = live().any(|link| link.state == LinkState::Suspect && !link.masked);
+        let is_masked = live().any(|link| link.masked);
+        if (is_suspect || is_masked) && peer.next_tick.is_none() {
+            let at = self.now.after(if is_suspect { TICK_US } else { MASKED_TICK_US });
             peer.next_tick = Some(at);
             self.timers.by(Timer::Peer(number), at);
         }
@@ -266,14 +285,7 @@ impl Node {
         })
     }
 
-    fn obey(
-        &mut self,
-        number: PeerNumber,
-        event: failover::Event,
-        at: Option<LinkId>,
-        offered: &[LinkId],
-        verdict: Verdict,
-    ) {
+    fn obey(&mut self, occasion: Occasion, offered: &[LinkId], verdict: Verdict) {
         let set = |bits: u16| {
             let named = move |&(position, _): &(usize, &LinkId)| bits >> position & 1 == 1;
             offered.iter().enumerate().filter(named).map(|(_, &link)| link).collect::<Vec<_>>()
@@ -281,19 +293,19 @@ impl Node {
         match verdict {
             Verdict::Stay { .. } | Verdict::Store | Verdict::Abstain => {}
             Verdict::Hedge { onto, budget_bytes, reason } => {
-                if let Some(from) = at {
-                    self.hedge(number, from, &set(onto), budget_bytes, reason);
+                if let Some(from) = occasion.at {
+                    self.hedge(occasion.number, from, &set(onto), budget_bytes, reason);
                 }
             }
             Verdict::Move { onto, resend, reason } => {
-                self.relocate(number, event, offered, &set(onto), resend, reason);
+                self.relocate(occasion, offered, &set(onto), resend, reason);
             }
             Verdict::Probe { paths, .. } => {
                 for link in set(paths) {
                     self.probe_unless_asked(link);
                 }
             }
-            Verdict::Dial(id) => self.dial_dialable(number, id),
+            Verdict::Dial(id) => self.dial_dialable(occasion.number, id),
             Verdict::Close(position) => {
                 if let Some(&link) = offered.get(position as usize) {
                     self.close(link, CloseReason::Policy);
@@ -332,13 +344,14 @@ impl Node {
                 Carried::Probe => None,
             })
             .collect();
-        let (mut packets, mut bytes) = (0u32, 0u64);
         let targets: Vec<LinkId> = onto.iter().copied().filter(|&link| link != from).collect();
-        let Some(&first) = targets.first() else { return };
-        let mut copied = Vec::new();
-        for piece in pieces {
-            for &target in &targets {
-                if bytes >= u64::from(budget_bytes) {
+        let (mut packets, mut bytes) = (0u32, 0u64);
+        for &target in &targets {
+            let room = self.links.get(&target).map_or(0, Link::room_bytes);
+            let most = u64::from(budget_bytes).min(bytes + room.max(HEDGE_BYTES_MIN));
+            let mut copied = Vec::new();
+            for &piece in &pieces {
+                if bytes >= most {
                     break;
                 }
                 let Some(size) = self.copy(number, piece, target) else { continue };
@@ -346,9 +359,9 @@ impl Node {
                 bytes += u64::from(size);
                 copied.push(piece);
             }
+            self.mark_copied(from, &copied, target);
         }
         if packets > 0 {
-            self.mark_copied(from, &copied, first);
             self.counters.hedges += 1;
             self.tell(Event::Hedged { from, packets, bytes, reason });
         }
@@ -361,7 +374,6 @@ impl Node {
             let Carried::Piece(piece) = sent.carried else { continue };
             if copied.next_if_eq(&piece).is_some() {
                 sent.copied_to = Some(onto);
-                while copied.next_if_eq(&piece).is_some() {}
             }
         }
     }
@@ -369,17 +381,18 @@ impl Node {
     /// From now on only these links are used.
     fn relocate(
         &mut self,
-        number: PeerNumber,
-        event: failover::Event,
+        occasion: Occasion,
         offered: &[LinkId],
         onto: &[LinkId],
         resend: Resend,
         reason: u32,
     ) {
-        let mut resent = 0;
-        let mut changed = event == failover::Event::Lost;
+        let Occasion { number, event, mut resent, .. } = occasion;
+        let mut changed = resent > 0;
         for &id in offered {
-            let Some(link) = self.links.get_mut(&id) else { continue };
+            let Some(link) = self.links.get_mut(&id).filter(|link| link.is_live()) else {
+                continue;
+            };
             let masked = !onto.contains(&id);
             changed |= link.masked != masked;
             let newly = masked && !link.masked;
@@ -404,6 +417,29 @@ impl Node {
         self.paths_changed(number);
     }
 
+    /// A peer all of whose living links are masked has none masked: a policy may prefer links,
+    /// not cut a peer off.
+    pub(super) fn unmask_if_alone(&mut self, number: PeerNumber) {
+        let live = self.offered(number);
+        let all_masked = live.iter().filter_map(|id| self.links.get(id)).all(|link| link.masked);
+        if !all_masked {
+            return;
+        }
+        for id in live {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.masked = false;
+            }
+        }
+    }
+
+    /// Another policy begins with no mask.
+    pub(super) fn clear_masks(&mut self) {
+        for link in self.links.values_mut() {
+            link.masked = false;
+        }
+        self.all_paths_changed();
+    }
+
     pub(super) fn report_strike(&mut self, role: Role, strike: Option<Strike>) {
         let Some(strike) = strike else { return };
         self.counters.strikes += 1;
@@ -420,7 +456,6 @@ impl Node {
             let before = lane.outbox.bytes();
             let tokens = lane.outbox.expire(self.now);
             self.queued_bytes -= before - lane.outbox.bytes();
-            lane.floor_due |= !tokens.is_empty();
             for token in tokens {
                 self.counters.messages_expired += 1;
                 let fate = crate::output::Fate::Expired;
@@ -429,14 +464,24 @@ impl Node {
         }
     }
 
-    /// What could be dialled for a peer, as rows.
+    /// What could be dialled for a peer now, as rows: a policy can't overrule the back-off.
     fn dialables(&self, number: PeerNumber) -> Vec<u32> {
         let mut rows = vec![Dialable::STRIDE as u32];
-        for dialable in self.dial_candidates(number) {
+        for dialable in self.dials_due(number) {
             dialable.row.write(&mut rows);
         }
         rows
     }
+}
+
+/// What the failover policy was asked about.
+#[derive(Clone, Copy, Debug)]
+struct Occasion {
+    number: PeerNumber,
+    event: failover::Event,
+    at: Option<LinkId>,
+    /// Packets that were sent again because of it already.
+    resent: u32,
 }
 
 /// The pieces of a newly masked link that the verdict wants sent again. The link keeps its

@@ -1,5 +1,7 @@
 //! A link's first steps and its last: hello, duplicates, going.
 
+use core::cmp::Reverse;
+
 use super::Node;
 use super::timers::Timer;
 use crate::config::Allow;
@@ -11,7 +13,6 @@ use crate::links::{Carried, Link, PieceId};
 use crate::output::{CloseReason, Event, Output, Violation};
 use crate::snapshot::LinkState;
 use pointsman_sdk::failover;
-use pointsman_sdk::selector::Class;
 
 /// How long the other side may take to say hello, in microseconds.
 const GREETING_US: u64 = 5_000_000;
@@ -32,35 +33,35 @@ impl Node {
     pub(super) fn link_up(&mut self, new: NewLink) {
         let id = new.link;
         let dialled = new.dial.and_then(|dial| self.dial_succeeded(dial));
-        let max = LINKS_PER_PEER_MAX;
-        let peer = self.peers.meet(self.now, new.peer, PEERS_MAX);
-        let Some(peer) = peer else { return self.refuse(new, CloseReason::Limited) };
-        let (number, crowded) = (peer.number, peer.links.len() >= max);
+        if !self.uplinks.contains_key(&new.uplink) {
+            return self.refuse(&new, CloseReason::UplinkGone);
+        }
         if !self.is_allowed(&new.peer) {
-            return self.refuse(new, CloseReason::NotAllowed);
+            return self.refuse(&new, CloseReason::NotAllowed);
         }
-        if crowded || self.links.len() >= LINKS_MAX {
-            return self.refuse(new, CloseReason::Limited);
-        }
-        debug_assert!(dialled.is_none_or(|peer| peer == number), "the shell checks who answers");
-        let hello = self.hello(&new);
-        self.links.insert(id, Link::new(new, number, self.now));
-        if let Some(peer) = self.peers.get_mut(number) {
-            peer.links.push(id);
-            peer.useful_at = self.now;
-        }
+        let is_full = self.links.len() >= LINKS_MAX;
+        let peer = self.peers.meet(self.now, new.peer, PEERS_MAX);
+        let Some(peer) = peer.filter(|peer| !is_full && peer.links.len() < LINKS_PER_PEER_MAX)
+        else {
+            return self.refuse(&new, CloseReason::Limited);
+        };
+        let number = peer.number;
+        peer.links.push(id);
+        peer.useful_at = self.now;
+        let hello = self.hello(&new, number);
+        self.links.insert(id, Link::new(new, number, dialled, self.now));
         self.transmit(id, Channel::Control, Frame::Hello(hello));
         self.timers.by(Timer::Link(id), self.now.after(GREETING_US));
     }
 
-    fn hello(&self, new: &NewLink) -> Hello {
+    fn hello(&self, new: &NewLink, peer: PeerNumber) -> Hello {
         let uplink = self.uplinks.get(&new.uplink);
         Hello {
             version_min: VERSION_MIN,
             version_max: VERSION,
             features: 0,
             network: self.config.network.clone(),
-            session: self.session,
+            session: self.session.wrapping_add(u64::from(peer.0)),
             link: new.link.0,
             dial: new.dial.map_or(0, |dial| dial.0),
             uplink: uplink.map(|uplink| uplink.name.clone()).unwrap_or_default(),
@@ -68,7 +69,7 @@ impl Node {
         }
     }
 
-    fn refuse(&mut self, new: NewLink, reason: CloseReason) {
+    fn refuse(&mut self, new: &NewLink, reason: CloseReason) {
         self.counters.links_refused += 1;
         let code = bye_code(reason);
         self.transmit(new.link, Channel::Control, Frame::Bye(code));
@@ -82,8 +83,11 @@ impl Node {
             return self.violated(id, Violation::HelloOrder);
         }
         let speaks = hello.version_min <= VERSION && hello.version_max >= VERSION_MIN;
-        if !speaks || hello.network != self.config.network {
+        if !speaks {
             return self.close(id, CloseReason::Incompatible);
+        }
+        if hello.network != self.config.network {
+            return self.close(id, CloseReason::OtherNetwork);
         }
         if link.new.dial.is_none() {
             link.dial_number = hello.dial;
@@ -92,74 +96,76 @@ impl Node {
         link.hello = Some(hello);
         link.judge(self.now);
         link.state = LinkState::Up;
-        self.enter_session(number, session, id);
-        if self.settle_duplicate(id) {
+        if self.enter_session(number, session, id) && self.settle_duplicate(id) {
             self.welcome(id, number);
         }
     }
 
-    /// A new session means that the peer began anew: its old links are dead, and what it had
-    /// received but not acknowledged is lost.
-    fn enter_session(&mut self, number: PeerNumber, session: u64, by: LinkId) {
-        let Some(peer) = self.peers.get_mut(number) else { return };
-        if peer.session == Some(session) {
-            return;
+    /// A later session means that the peer began anew: its old links are dead, and what it had
+    /// received but not acknowledged is lost. A link that speaks of an earlier one was late.
+    fn enter_session(&mut self, number: PeerNumber, session: u64, by: LinkId) -> bool {
+        let Some(peer) = self.peers.get_mut(number) else { return false };
+        let Some(known) = peer.session else {
+            peer.session = Some(session);
+            return true;
+        };
+        if known == session {
+            return true;
         }
-        let is_first = peer.session.replace(session).is_none();
-        let old: Vec<LinkId> = peer.links.iter().copied().filter(|&link| link != by).collect();
-        if !is_first {
+        let others: Vec<LinkId> = peer.links.iter().copied().filter(|&link| link != by).collect();
+        let greeted: Vec<LinkId> =
+            others.into_iter().filter(|link| self.is_greeted(*link)).collect();
+        if session < known && !greeted.is_empty() {
+            self.close(by, CloseReason::Dead);
+            return false;
+        }
+        if let Some(peer) = self.peers.get_mut(number) {
+            peer.session = Some(session);
             for lane in &mut peer.lanes {
-                lane.inbox = Default::default();
+                let held = lane.inbox.held();
+                lane.inbox.begin_anew();
+                self.held_bytes -= held - lane.inbox.held();
                 lane.outbox.receiver_began_anew();
             }
         }
-        for link in old {
-            let greeted = self.links.get(&link).is_some_and(|link| {
-                link.hello.as_ref().is_some_and(|hello| hello.session != session)
-            });
-            if greeted {
-                self.close(link, CloseReason::Dead);
-            }
+        for link in greeted {
+            self.close(link, CloseReason::Dead);
         }
+        true
+    }
+
+    fn is_greeted(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(|link| link.is_live() && link.hello.is_some())
     }
 
     /// Of two links with the same transport, protocol and interfaces both sides close the
-    /// same one: the dial of the smaller identity stays, and of one side's dials the first.
-    /// Tells whether this link stays.
+    /// same one: the dial of the smaller identity stays, and of one side's dials the last,
+    /// because who dials again has lost the first. Tells whether this link stays.
     fn settle_duplicate(&mut self, id: LinkId) -> bool {
         let Some(link) = self.links.get(&id) else { return false };
-        let twin = self.links.values().find(|other| {
-            other.id() != id
-                && other.peer == link.peer
-                && other.is_live()
-                && key(other) == key(link)
-        });
-        let Some(twin) = twin else { return true };
-        let loser = if self.rank(twin) <= self.rank(link) { id } else { twin.id() };
+        let Some(peer) = self.peers.get(link.peer) else { return false };
+        let others = peer.links.iter().filter(|&&other| other != id);
+        let mut others = others.filter_map(|other| self.links.get(other));
+        let Some(twin) = others.find(|other| other.is_live() && key(other) == key(link)) else {
+            return true;
+        };
+        let loser = if self.rank(twin) < self.rank(link) { id } else { twin.id() };
         self.close(loser, CloseReason::Duplicate);
         loser != id
     }
 
-    fn rank(&self, link: &Link) -> (PeerId, u64) {
+    fn rank(&self, link: &Link) -> (PeerId, Reverse<u64>) {
         let theirs = self.peers.get(link.peer).map_or(self.me, |peer| peer.id);
         let dialler = if link.new.dial.is_some() { self.me } else { theirs };
-        (dialler, link.dial_number)
+        (dialler, Reverse(link.dial_number))
     }
 
     fn welcome(&mut self, id: LinkId, number: PeerNumber) {
         self.tell(Event::LinkUp(id));
-        let mut grants = Vec::new();
+        self.note_reached(id);
         if let Some(peer) = self.peers.get_mut(number) {
             peer.paths_changed();
-            for class in Class::ALL {
-                let lane = &mut peer.lanes[class as usize];
-                let bytes = lane.inbox.grant_due().unwrap_or_else(|| lane.inbox.granted());
-                grants.push(Frame::Credit { class, bytes });
-                lane.floor_due = true;
-            }
-        }
-        for grant in grants {
-            self.transmit(id, Channel::Control, grant);
+            peer.tell_again();
         }
         self.probe(id);
         self.ask_failover(number, failover::Event::Appeared, Some(id));
@@ -168,17 +174,8 @@ impl Node {
 
     pub(super) fn bye_received(&mut self, id: LinkId, code: ByeCode) {
         self.counters.byes_received += 1;
-        let Some(link) = self.links.get_mut(&id) else { return };
-        let number = link.peer;
-        link.judge(self.now);
-        link.state = LinkState::Closing;
-        let lost = take_flight(link);
-        self.send_again(number, id, lost);
-        let refused = matches!(code, ByeCode::NotAllowed | ByeCode::Limited | ByeCode::Network);
-        if refused {
-            self.postpone_dials(id);
-        }
-        self.paths_changed(number);
+        self.end_link(id, Ending::Bye(code));
+        self.orders.push_back(Output::Close { link: id, reason: CloseReason::ByPeer });
     }
 
     pub(super) fn violated(&mut self, id: LinkId, violation: Violation) {
@@ -186,40 +183,56 @@ impl Node {
         self.close(id, CloseReason::Violation(violation));
     }
 
-    /// Says bye, and orders the link closed. What was in flight goes elsewhere.
+    /// Says bye, and orders the link closed.
     pub(super) fn close(&mut self, id: LinkId, reason: CloseReason) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        if link.state == LinkState::Closing {
+        let is_open = |link: &Link| link.state != LinkState::Closing;
+        if !self.links.get(&id).is_some_and(is_open) {
             return;
         }
-        let number = link.peer;
-        link.judge(self.now);
-        link.state = LinkState::Closing;
-        let lost = take_flight(link);
         self.transmit(id, Channel::Control, Frame::Bye(bye_code(reason)));
         self.orders.push_back(Output::Close { link: id, reason });
         self.tell(Event::Closed(id, reason));
-        self.send_again(number, id, lost);
-        self.paths_changed(number);
+        self.end_link(id, Ending::Ours(reason));
     }
 
     pub(super) fn link_down(&mut self, id: LinkId, reason: DownReason) {
-        let Some(mut link) = self.links.remove(&id) else { return };
+        self.end_link(id, Ending::Down);
         self.timers.forget(Timer::Link(id));
-        let was_live = link.is_live();
-        let number = link.peer;
-        if let Some(peer) = self.peers.get_mut(number) {
+        let Some(link) = self.links.remove(&id) else { return };
+        if let Some(peer) = self.peers.get_mut(link.peer) {
             peer.links.retain(|&other| other != id);
             peer.useful_at = self.now;
         }
-        let lost = take_flight(&mut link);
-        self.send_again(number, id, lost);
         self.tell(Event::LinkDown(id, reason));
-        if was_live {
-            self.ask_failover(number, failover::Event::Lost, None);
+        self.paths_changed(link.peer);
+        self.consider_dials(link.peer);
+    }
+
+    /// A link stops being one, whoever ends it: what was in flight goes elsewhere, what it
+    /// may have failed to tell is told again, and the failover policy is asked while the path
+    /// can still be shown to it. Happens once to each link.
+    fn end_link(&mut self, id: LinkId, ending: Ending) {
+        let Some(link) = self.links.get(&id) else { return };
+        let (number, state) = (link.peer, link.state);
+        if state == LinkState::Closing {
+            return;
         }
+        let offered = self.offered(number);
+        self.back_off(id, ending);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let was_live = link.is_live();
+        link.judge(self.now);
+        link.state = LinkState::Closing;
+        let lost = take_flight(link);
+        let resent = self.send_again(number, id, lost);
+        if let Some(peer) = self.peers.get_mut(number) {
+            peer.tell_again();
+        }
+        if was_live {
+            self.ask_about(number, failover::Event::Lost, Some(id), &offered, resent);
+        }
+        self.unmask_if_alone(number);
         self.paths_changed(number);
-        self.redial(number, &link);
     }
 
     /// Verdicts about a peer's paths end, and its queues are looked at again.
@@ -259,6 +272,17 @@ impl Node {
     }
 }
 
+/// How a link ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// This side closes it.
+    Ours(CloseReason),
+    /// The other side says bye.
+    Bye(ByeCode),
+    /// It is gone.
+    Down,
+}
+
 /// What two links of a peer must not have in common.
 fn key(link: &Link) -> impl PartialEq + '_ {
     let theirs = link.hello.as_ref().map_or("", |hello| hello.uplink.as_str());
@@ -283,6 +307,9 @@ fn bye_code(reason: CloseReason) -> ByeCode {
         CloseReason::Limited => ByeCode::Limited,
         CloseReason::Violation(_) => ByeCode::Violation,
         CloseReason::Incompatible => ByeCode::Version,
-        CloseReason::Policy | CloseReason::UplinkGone | CloseReason::Dead => ByeCode::Done,
+        CloseReason::OtherNetwork => ByeCode::Network,
+        CloseReason::Policy | CloseReason::UplinkGone | CloseReason::Dead | CloseReason::ByPeer => {
+            ByeCode::Done
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::id::{LinkId, PeerId, PeerNumber};
 use crate::input::LinkSample;
 use crate::limits::INBOXES_BYTES_MAX;
 use crate::links::{Acked, PieceId};
-use crate::output::{Delivery, Fate, Output, Violation};
+use crate::output::{CloseReason, Delivery, Fate, Output, Violation};
 use crate::snapshot::LinkState;
 use pointsman_sdk::selector::Class;
 
@@ -55,7 +55,7 @@ impl Node {
         let Some(peer) = self.peers.get_mut(number) else { return };
         if self.held_bytes + u64::from(data.length) > INBOXES_BYTES_MAX {
             self.counters.packets_unheld += 1;
-            return;
+            return self.close(id, CloseReason::Limited);
         }
         link.arrive(self.now, sequence, length);
         *self.used_bytes.entry(link.new.uplink).or_default() += length as u64;

@@ -39,7 +39,7 @@ counters! {
     duplicate_bytes_sent,
     /// Realtime packets lost as datagrams, and sent again.
     datagrams_lost,
-    /// Packets dropped because all inboxes together were full.
+    /// Packets not taken because all inboxes together were full; their links were closed.
     packets_unheld,
     /// Probes sent.
     probes_sent,

@@ -7,15 +7,19 @@ use crate::frame::{Channel, Data, Frame};
 use crate::id::{LinkId, PeerNumber, Time};
 use crate::input::Send;
 use crate::limits::{
-    MESSAGE_BYTES_MAX, PEERS_MAX, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, QUEUES_BYTES_MAX,
+    INBOXES_BYTES_MAX, MESSAGE_BYTES_MAX, PEERS_MAX, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX,
+    QUEUES_BYTES_MAX,
 };
-use crate::links::{Carried, PieceId, saturate};
+use crate::links::{Carried, Link, PieceId, saturate};
 use crate::output::{Fate, Output, Refusal};
 use crate::peers::Lease;
 use crate::policy::SelectorQuestion;
 use crate::policy::question::empty_paths;
 use pointsman_sdk::selector::{Class, Mode, Verdict, flags};
 use pointsman_sdk::{PathRow, UNKNOWN};
+
+/// One peer and class is granted at most this part of what all inboxes together have left.
+const GRANT_SHARE: u64 = 8;
 
 /// What a packet of the realtime class may take beyond a link's room, in bytes: it is never
 /// kept waiting by the bulk before it.
@@ -102,23 +106,21 @@ impl Node {
                 return;
             }
             let Some(head) = lane.outbox.head() else { return };
-            let leased = lane.lease.take_if(|lease| lease.packets == 0 || lease.until < self.now);
-            let _ended = leased;
-            let verdict = match lane.lease {
-                Some(ref mut lease) => {
-                    lease.packets -= 1;
-                    lease.verdict
-                }
-                None => match self.ask_selector(number, class, &head, &mut paths) {
-                    Some(verdict) => verdict,
-                    None => return,
-                },
-            };
-            let offered = paths.get_or_insert_with(|| self.offered(number));
-            let offered = std::mem::take(offered);
+            let leased = lane.take_lease(self.now);
+            let is_leased = leased.is_some();
+            let asked = leased.or_else(|| self.ask_selector(number, class, &head, &mut paths));
+            let Some(verdict) = asked else { return };
+            let offered = paths.take().unwrap_or_else(|| self.offered(number));
             let went = self.carry_out(number, class, &head, verdict, &offered);
             paths = Some(offered);
-            if !went {
+            if went {
+                continue;
+            }
+            // A lease that can't be carried out ends: the policy may know another way.
+            if let Some(peer) = self.peers.get_mut(number) {
+                peer.lanes[class as usize].lease = None;
+            }
+            if !is_leased {
                 return;
             }
         }
@@ -266,7 +268,6 @@ impl Node {
         let Some(peer) = self.peers.get_mut(number) else { return };
         let lane = &mut peer.lanes[usize::from(piece.class)];
         let before = lane.outbox.bytes();
-        lane.floor_due = true;
         if let Some(token) = lane.outbox.give_up(piece.message) {
             self.queued_bytes -= before - lane.outbox.bytes();
             self.counters.messages_expired += 1;
@@ -302,6 +303,9 @@ impl Node {
 
     /// Puts a further copy of a piece on a link, if the budget allows it.
     pub(super) fn copy(&mut self, number: PeerNumber, piece: PieceId, onto: LinkId) -> Option<u32> {
+        if !self.links.get(&onto).is_some_and(Link::takes_packets) {
+            return None;
+        }
         let peer = self.peers.get_mut(number)?;
         let packet = peer.lanes[usize::from(piece.class)].outbox.packet(piece)?;
         let bytes = packet.piece.len() as u32;
@@ -338,16 +342,20 @@ impl Node {
 
     /// Acknowledgements, grants and floors that are due.
     fn settle_control(&mut self, number: PeerNumber) {
+        let room_bytes = INBOXES_BYTES_MAX.saturating_sub(self.held_bytes) / GRANT_SHARE;
         let Some(peer) = self.peers.get_mut(number) else { return };
         let links = peer.links.clone();
+        if !links.iter().filter_map(|link| self.links.get(link)).any(Link::is_live) {
+            return;
+        }
         let heard_twice = peer.tell_acks_on.take();
         let mut frames = Vec::new();
         for class in Class::ALL {
             let lane = &mut peer.lanes[class as usize];
-            if let Some(bytes) = lane.inbox.grant_due() {
+            if let Some(bytes) = lane.inbox.grant_due(room_bytes) {
                 frames.push(Frame::Credit { class, bytes });
             }
-            if std::mem::take(&mut lane.floor_due) {
+            if std::mem::take(&mut lane.outbox.floor_due) {
                 frames.push(Frame::Floor { class, message: lane.outbox.floor() });
             }
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use pointsman_core::Node;
 use pointsman_core::frame::{Ack, Channel, Data, Frame, FrameError, Hello};
 use pointsman_core::id::{LinkId, PeerId, Time, Token, UplinkId};
-use pointsman_core::input::{Input, NewLink, Protocol, Send, Transport};
+use pointsman_core::input::{Input, NewLink, Protocol, Send, Transport, Uplink};
 use pointsman_core::limits;
 use pointsman_core::output::{CloseReason, Output, Violation};
 use pointsman_sdk::selector::Class;
@@ -32,12 +32,13 @@ impl Victim {
     }
 
     fn link(&mut self, link: LinkId) -> Vec<Output> {
+        self.tell(Input::UplinkChanged(uplink(link.0)));
         self.tell(Input::LinkUp(NewLink {
             link,
             peer: PEER,
             transport: Transport::Lan,
             protocol: Protocol::Tcp,
-            uplink: UplinkId(link.0),
+            uplink: UplinkId(link.0 % 4),
             dial: None,
             datagram_bytes: 0,
             remote: "/ip4/192.0.2.1/tcp/1".into(),
@@ -62,6 +63,21 @@ impl Victim {
     fn counter(&self, name: &str) -> u64 {
         let counters = self.node.snapshot().counters;
         counters.iter().find(|(n, _)| *n == name).expect("a counter").1
+    }
+}
+
+fn uplink(number: u32) -> Uplink {
+    Uplink {
+        id: UplinkId(number % 4),
+        name: format!("if{number}"),
+        has_default_route: false,
+        addresses: vec!["192.0.2.7/24".into()],
+        risk_group: number,
+        metered: false,
+        price_per_mib: 0,
+        quota_left_kib: u32::MAX,
+        wake_uj: 0,
+        nj_per_byte: 0,
     }
 }
 

@@ -246,6 +246,8 @@ fn close_name(reason: CloseReason) -> &'static str {
         CloseReason::Limited => "limited",
         CloseReason::Violation(violation) => violation_name(violation),
         CloseReason::Incompatible => "incompatible",
+        CloseReason::OtherNetwork => "other-network",
+        CloseReason::ByPeer => "by-peer",
         CloseReason::Policy => "policy",
         CloseReason::UplinkGone => "uplink-gone",
         CloseReason::Dead => "dead",
