@@ -4,19 +4,18 @@ use anyhow::Context;
 use pointsman::config_file::Loaded;
 use pointsman::{Followed, Happening, Pointsman};
 use pointsman_core::output::Event;
-use tempfile::TempDir;
 
 /// How often it is asked where it listens.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(5);
 
-/// A running node, and the folder with its identity.
+/// A running node.
 pub(crate) struct Running {
     /// The node.
     pub(crate) node: Pointsman,
-    _folder: TempDir,
 }
 
-/// Starts a node with this config; its identity is a new one.
+/// Starts a node with this config; its identity is a new one, whose file is gone again when
+/// this returns.
 pub(crate) async fn start(config: &str) -> anyhow::Result<Running> {
     let folder = tempfile::tempdir()?;
     let text = format!("{config}\n[node]\nidentity = \"identity.key\"\n");
@@ -25,7 +24,7 @@ pub(crate) async fn start(config: &str) -> anyhow::Result<Running> {
     let file = Some(folder.path().join("config.toml"));
     let loaded = Loaded { config: parsed, file, text };
     let node = pointsman::app::start(&loaded, Box::new(|_| Ok(()))).await?;
-    Ok(Running { node, _folder: folder })
+    Ok(Running { node })
 }
 
 impl Running {

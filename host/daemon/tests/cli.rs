@@ -6,7 +6,7 @@ mod process;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use process::{pointsman, text};
 use serde_json::Value;
@@ -184,7 +184,10 @@ fn completions_and_manual_pages_name_every_command() {
 #[test]
 fn a_closed_pipe_is_no_failure() {
     let home = tempdir().unwrap();
-    let mut man = pointsman(home.path()).arg("man").stdout(Stdio::piped()).spawn().unwrap();
-    drop(man.stdout.take());
-    assert_eq!(man.wait().unwrap().code(), Some(0));
+    let (reader, writer) = std::io::pipe().unwrap();
+    // Closed before the command starts, so that its first write fails.
+    drop(reader);
+    let output = pointsman(home.path()).arg("man").stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
 }

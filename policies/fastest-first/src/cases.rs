@@ -276,6 +276,19 @@ fn stripes() -> Vec<Case> {
         bulk(
             1 << 20,
             case(
+                "of paths that fail together only the earliest helps",
+                &[
+                    PathRow { risk_group: 1, ..path(UP, 20) },
+                    PathRow { risk_group: 2, ..path(UP, 40) },
+                    PathRow { risk_group: 2, ..path(UP, 30) },
+                    PathRow { risk_group: 1, ..path(UP, 25) },
+                ],
+                striped(0b101),
+            ),
+        ),
+        bulk(
+            1 << 20,
+            case(
                 "a path that loses one packet in five does not help",
                 &[path(UP, 20), PathRow { loss_ppm: 200_000, ..path(UP, 20) }],
                 fastest(0),

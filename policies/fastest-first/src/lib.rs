@@ -8,8 +8,8 @@
 //!   themselves: it is the one with most bytes in flight. Another one must be expected
 //!   clearly earlier to take over (`stickiness_percent`, and at least 1 ms), unless the path
 //!   in use has no room, when anything that beats waiting for it does.
-//! - **Striping.** Bulk, and interactive traffic with a long backlog, is spread over all
-//!   paths of the tier's price that help: those that deliver their next packet before the
+//! - **Striping.** Bulk, and interactive traffic with a long backlog, is spread over the
+//!   paths of the tier's price that help, one of each risk group: those that deliver their next packet before the
 //!   best path alone would be done with the backlog. The tail of a transfer so stays on the
 //!   fast path, and a slow path never holds it up.
 //!
@@ -246,24 +246,38 @@ fn wants_stripe(question: &Question<'_>) -> bool {
     }
 }
 
-/// The best path and all of the same price that help it: a new path helps by being tried.
+/// The best path and, of each other risk group, the earliest of the same price that helps it:
+/// a new path helps by being tried.
 fn stripe_set(question: &Question<'_>, price: Price, best: &Candidate<'_>) -> u16 {
     let alone = drain_us(&best.path, u64::from(question.backlog_bytes));
     let done_us = match alone {
         Some(drain) => best.arrival_us + drain,
         None => best.arrival_us * STRIPE_SPREAD_MAX,
     };
+    let helpers = || {
+        let paths = question.paths.iter().enumerate().take(16);
+        paths.filter_map(|(position, path)| {
+            let tier = Tier::of(&path).filter(|tier| tier.price() == Some(price))?;
+            Some(Candidate::new(position, path, tier, question.head_bytes))
+        })
+    };
     let mut set = 1 << best.position;
-    for (position, path) in question.paths.iter().enumerate().take(16) {
-        let Some(tier) = Tier::of(&path).filter(|tier| tier.price() == Some(price)) else {
-            continue;
-        };
-        let candidate = Candidate::new(position, path, tier, question.head_bytes);
-        if candidate.arrival_us < done_us && known(path.loss_ppm(), 0) <= STRIPE_LOSS_MAX_PPM {
-            set |= 1 << position;
+    for helper in helpers().filter(|helper| !together(helper, best)) {
+        let rank = |path: &Candidate<'_>| (path.arrival_us, path.position);
+        let outdone =
+            |other: Candidate<'_>| together(&other, &helper) && rank(&other) < rank(&helper);
+        let is_lossy = known(helper.path.loss_ppm(), 0) > STRIPE_LOSS_MAX_PPM;
+        if helper.arrival_us < done_us && !is_lossy && !helpers().any(outdone) {
+            set |= 1 << helper.position;
         }
     }
     set
+}
+
+/// Whether two paths share what limits them: then both carry no more than the better one.
+fn together(one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
+    let group = one.path.risk_group();
+    group != UNKNOWN && group == other.path.risk_group()
 }
 
 #[cfg(target_arch = "wasm32")]

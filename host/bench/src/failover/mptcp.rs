@@ -23,6 +23,8 @@ const JOIN_WITHIN: Duration = Duration::from_secs(5);
 const BUFFER_BYTES: usize = 1 << 20;
 
 struct Running {
+    /// Joins that are not acknowledged yet die with their listener.
+    _listener: TcpListener,
     stop: Arc<AtomicBool>,
     arrived: Arc<AtomicU64>,
     sender: JoinHandle<anyhow::Result<Vec<Instant>>>,
@@ -47,12 +49,12 @@ pub(crate) fn start(net: &TwoWays, pace: Pace) -> anyhow::Result<Box<dyn Flow>> 
     // The kernel joins further subflows once data was acknowledged.
     (&client).write_all(&message(0))?;
     let first = Instant::now();
-    joined(&net.client.namespace)?;
+    joined(&net.server.namespace)?;
     let sender = {
         let stop = Arc::clone(&stop);
         std::thread::spawn(move || send(client, first, pace, &stop))
     };
-    Ok(Box::new(Running { stop, arrived, sender, receiver }))
+    Ok(Box::new(Running { _listener: listener, stop, arrived, sender, receiver }))
 }
 
 impl Flow for Running {
@@ -145,12 +147,12 @@ fn receive(mut stream: TcpStream, arrived: &AtomicU64) -> anyhow::Result<Vec<(u6
     Ok(arrivals)
 }
 
-/// Waits until the client's second subflow was accepted.
-fn joined(client: &Namespace) -> anyhow::Result<()> {
+/// Waits until the server has the client's second subflow: the last step of the join.
+fn joined(server: &Namespace) -> anyhow::Result<()> {
     let start = Instant::now();
     while start.elapsed() < JOIN_WITHIN {
         let read = || std::fs::read_to_string("/proc/thread-self/net/netstat");
-        if join_answers(&client.run(read)??) > 0 {
+        if joins(&server.run(read)??) > 0 {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -158,23 +160,23 @@ fn joined(client: &Namespace) -> anyhow::Result<()> {
     anyhow::bail!("the second subflow was not joined within {JOIN_WITHIN:?}")
 }
 
-/// `MPJoinSynAckRx` of the pair of lines `MPTcpExt:`.
-fn join_answers(netstat: &str) -> u64 {
+/// `MPJoinAckRx` of the pair of lines `MPTcpExt:`.
+fn joins(netstat: &str) -> u64 {
     let mut lines = netstat.lines().filter_map(|line| line.strip_prefix("MPTcpExt:"));
     let (Some(names), Some(values)) = (lines.next(), lines.next()) else { return 0 };
     let mut pairs = names.split_whitespace().zip(values.split_whitespace());
-    let found = pairs.find(|(name, _)| *name == "MPJoinSynAckRx");
+    let found = pairs.find(|(name, _)| *name == "MPJoinAckRx");
     found.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::join_answers;
+    use super::joins;
 
     #[test]
     fn the_join_counter_is_found_by_its_name() {
-        let text = "TcpExt: A B\nTcpExt: 1 2\nMPTcpExt: X MPJoinSynAckRx Y\nMPTcpExt: 7 3 9\n";
-        assert_eq!(join_answers(text), 3);
-        assert_eq!(join_answers("TcpExt: A\nTcpExt: 1\n"), 0);
+        let text = "TcpExt: A B\nTcpExt: 1 2\nMPTcpExt: X MPJoinAckRx Y\nMPTcpExt: 7 3 9\n";
+        assert_eq!(joins(text), 3);
+        assert_eq!(joins("TcpExt: A\nTcpExt: 1\n"), 0);
     }
 }

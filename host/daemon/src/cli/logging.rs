@@ -8,6 +8,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use crate::control::views::{self, FollowedView};
+use crate::shell::journal::Follower;
+
 /// A log whose filter can change.
 pub(super) struct Logging {
     filter: reload::Handle<EnvFilter, Registry>,
@@ -27,6 +30,16 @@ impl Logging {
     /// Another filter from now on.
     pub(super) fn set(&self, filter: &str) -> Result<(), String> {
         self.filter.reload(parse(filter)?).map_err(|error| error.to_string())
+    }
+}
+
+/// Logs what happens, off the loop, until the node is gone.
+pub(super) async fn log_events(mut events: Follower) {
+    while let Some(next) = events.next().await {
+        match views::followed(&next) {
+            FollowedView::Event(event) => tracing::info!(kind = event.kind, "{}", event.text),
+            FollowedView::Missed { missed } => tracing::warn!(missed, "events came too fast"),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::logging::Logging;
+use super::logging::{Logging, log_events};
 use super::{Context, Failure};
 use crate::app::{self, StartError};
 use crate::config_file::{self, LoadError, Loaded};
@@ -59,12 +59,17 @@ async fn node(loaded: &Loaded, logging: Logging, context: &mut Context) -> Resul
             Failure::failed(error)
         }
     })?;
+    let log = tokio::spawn(log_events(node.events(0)));
     let server = Server::start(node.clone(), socket, listener);
     // From here on a signal stops the node in order, so who reads `ready` may send one.
     let signals = Signals::new().map_err(Failure::failed)?;
     say_ready(&node, context)?;
     let in_order = until_stopped(&node, signals).await;
     drop(server);
+    if in_order {
+        // A loop that ended in order closed its journal; what is left to log is little.
+        let _ = log.await;
+    }
     if in_order { Ok(()) } else { Err(Failure::failed("the loop of the node broke")) }
 }
 

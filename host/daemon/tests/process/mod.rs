@@ -169,7 +169,10 @@ pub(crate) fn exchange(mut stream: UnixStream, request: &[u8]) -> String {
     // The other side may answer and close before it has read everything.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
+    if let Err(error) = stream.read_to_end(&mut answer) {
+        let reset = error.kind() == std::io::ErrorKind::ConnectionReset;
+        assert!(reset, "the other side did not end the connection: {error}");
+    }
     text(&answer)
 }
 
