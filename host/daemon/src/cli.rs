@@ -2,7 +2,7 @@
 //! come.
 //!
 //! A command is a file below; it parses its arguments, asks the node at the control socket or
-//! builds one, and writes through [`out`]. Exit codes: 0 done, 1 failed, 64 wrong usage or
+//! builds one, and writes through `out`. Exit codes: 0 done, 1 failed, 64 wrong usage or
 //! config, 69 no node there.
 
 mod check;

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn sleep_is_told_once_and_noise_is_not_sleep() {
+    fn sleep_is_told_once_and_noise_never() {
         let mut clock = Clock { gap_us: 1_000_000 };
         assert_eq!(clock.slept(1_000_200), 0);
         assert_eq!(clock.slept(61_000_000), 60_000_000);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_is_awake_did_not_sleep() {
+    fn a_machine_that_is_awake_tells_of_no_sleep_at_all() {
         assert_eq!(Clock::new().asleep_us(), 0);
     }
 

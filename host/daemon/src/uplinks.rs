@@ -2,7 +2,7 @@
 //!
 //! [`watch`] asks the kernel once (rtnetlink: links, addresses, routes), and again, whole,
 //! after every burst of notifications; a lost notification can so do no harm. What the
-//! kernel says becomes uplinks in one pure step ([`decide`]); the difference to what was
+//! kernel says becomes uplinks in one pure step (`decide`); the difference to what was
 //! told before becomes [`UplinkFact`]s. The watch lives until its handle is dropped or nobody
 //! listens to it any more. It changes nothing in the system, and never polls.
 //!

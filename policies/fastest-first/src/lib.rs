@@ -1,6 +1,6 @@
 //! Sends each packet where it is expected to arrive first.
 //!
-//! Paths fall into tiers (see [`Tier`]), and only the best tier that has a path is looked at:
+//! Paths fall into tiers (see `Tier`), and only the best tier that has a path is looked at:
 //! a metered or relayed path carries nothing while a free one is sound. Inside the tier the
 //! smallest expected arrival wins, with two refinements:
 //!

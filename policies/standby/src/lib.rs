@@ -8,7 +8,7 @@
 //! is used less and less.
 //!
 //! For spares, a path that does not fail together with the faulty one goes first; see
-//! [`Spare`].
+//! `Spare`.
 
 use pointsman_sdk::failover::{Dialable, Event, Failover, Question, Resend, Verdict};
 use pointsman_sdk::path::flags;

@@ -1,6 +1,6 @@
 //! Many frames: how fast, and what happens when one side does not take them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pointsman::net::{LinkFact, SendError};
 use pointsman_core::frame::{Ack, Channel, Frame};
@@ -55,20 +55,28 @@ async fn two_hundred_thousand_frames_arrive_in_order_with_a_window() {
     }
 }
 
-/// Sends bulk until the link takes no more for a while. How many it took.
-async fn fill(side: &Side, mut next: u64) -> u64 {
-    let mut full = 0;
-    while full < 50 {
-        match side.sender.try_send((BULK, data(Class::Bulk, next, BYTES))) {
-            Ok(()) => (next, full) = (next + 1, 0),
-            Err(SendError::Full) => {
-                full += 1;
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
+/// A link that took nothing for so long takes nothing until something is taken from it.
+const STUCK: Duration = Duration::from_millis(500);
+
+/// Waits until the link takes a frame of bulk.
+async fn taken(side: &Side, n: u64) {
+    let frame = data(Class::Bulk, n, BYTES);
+    loop {
+        match side.sender.try_send((BULK, frame.clone())) {
+            Ok(()) => return,
+            Err(SendError::Full) => tokio::task::yield_now().await,
             Err(SendError::Gone) => panic!("the link is gone"),
         }
     }
-    next - 1
+}
+
+/// Sends bulk until the link is stuck. How many frames it took.
+async fn fill(side: &Side) -> u64 {
+    let mut count = 0;
+    while tokio::time::timeout(STUCK, taken(side, count + 1)).await.is_ok() {
+        count += 1;
+    }
+    count
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,7 +84,7 @@ async fn a_loop_that_takes_nothing_stops_the_sender_and_loses_nothing() {
     for medium in Medium::ALL {
         let (mut a, mut b) = (Node::start(medium).await, Node::start(medium).await);
         let (left, right) = connect(&mut a, &mut b, medium).await;
-        let taken = within(fill(&left, 1)).await;
+        let taken = within(fill(&left)).await;
         let facts = limits::LINK_FACTS_MAX * limits::BATCH_BYTES_MAX;
         let queue = limits::INFLIGHT_PACKETS_MAX * BYTES;
         let windows = 48 << 20;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wasmparser::{Parser, Payload};
 use xtask::{place, wasm};
@@ -113,26 +113,41 @@ fn a_forbidden_word_is_found_and_a_longer_one_is_not() {
     assert!(!has_word("struct Instantiated;", "Instant"));
 }
 
+/// How the Node is compiled here: its imports are the same at any level, and this is the
+/// quickest. The toolchain asks for the policies' profile by name, so it stands under that.
+const QUICK: &str = "inherits = \"dev\"\nopt-level = 0\ndebug = false\npanic = \"abort\"\n";
+
+/// Writes a file unless it says this already: cargo builds again what is newer. True where it
+/// wrote.
+fn keep(file: &Path, text: &str) -> bool {
+    let changed = fs::read_to_string(file).ok().as_deref() != Some(text);
+    if changed {
+        fs::write(file, text).expect("the build folder can be written");
+    }
+    changed
+}
+
 /// A library that makes a Node and runs it, as a crate of its own beside the build results.
 fn crate_with_a_node() -> PathBuf {
     let folder = place::root().join("target").join("node-alone");
     fs::create_dir_all(&folder).expect("the build folder can be written");
     let core = place::root().join("host").join("core");
-    // The policies' profile, because that is the one that the toolchain asks for.
-    let root = file("Cargo.toml").text;
-    let profile = root.split("\n\n").find(|part| part.contains("[profile.policy]"));
-    let profile = profile.expect("the profile of policies");
     let manifest = format!(
         "[package]\nname = \"node-alone\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
          [lib]\npath = \"lib.rs\"\ncrate-type = [\"cdylib\"]\n\n\
          [dependencies]\npointsman-core = {{ path = {:?} }}\n\n\
-         {profile}\n[workspace]\n",
-        core.display().to_string()
+         [profile.{}]\n{QUICK}\n[workspace]\n",
+        core.display().to_string(),
+        wasm::PROFILE,
     );
-    fs::write(folder.join("Cargo.toml"), manifest).expect("written");
-    fs::write(folder.join("lib.rs"), include_str!("node_alone.rs")).expect("written");
-    // The versions that everything else is built with.
-    fs::copy(place::root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("copied");
+    keep(&folder.join("Cargo.toml"), &manifest);
+    keep(&folder.join("lib.rs"), include_str!("node_alone.rs"));
+    // The versions that everything else is built with, as they were; cargo leaves out of it
+    // what a Node does not need, so another copy keeps what was copied last.
+    let versions = file("Cargo.lock").text;
+    if keep(&folder.join("workspace.lock"), &versions) {
+        fs::write(folder.join("Cargo.lock"), versions).expect("written");
+    }
     folder
 }
 

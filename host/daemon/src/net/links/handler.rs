@@ -1,6 +1,6 @@
 //! One connection's side of the links behaviour: it lives in the connection's own task.
 //!
-//! It opens (or accepts) the four substreams, then runs [`Traffic`] until either side closes.
+//! It opens (or accepts) the four substreams, then runs `Traffic` until either side closes.
 //! It never waits for the behaviour: frames and facts have their own way around it, and the
 //! few events for it are told at once.
 //!

@@ -1,3 +1,5 @@
+//! Adverts in and out, as text records and without a network.
+
 use libp2p::identity::Keypair;
 use mdns_sd::IntoTxtProperties as _;
 use pointsman_core::input::Protocol;

@@ -1,3 +1,5 @@
+//! What goes first, and what waits where, over a wire that takes only what the test lets it.
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
