@@ -7,8 +7,8 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use libp2p::identity::Keypair;
 use pointsman_core::limits::{PENDING_INBOUND_MAX, SUBSTREAMS_PER_LINK_MAX};
-use quinn::crypto::{CryptoError, HmacKey};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::crypto::{CryptoError, HmacKey};
 use quinn::{ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 
 /// A connection that nothing was heard of for so long is closed. The Node notices far
