@@ -86,7 +86,8 @@ impl Gate {
         if counts.pending >= limits::PENDING_INBOUND_PER_ADDRESS_MAX {
             return Err(Refused::Pending);
         }
-        if counts.established >= limits::ESTABLISHED_PER_ADDRESS_MAX {
+        // Those in their handshake count too: all of them may succeed.
+        if counts.pending + counts.established >= limits::ESTABLISHED_PER_ADDRESS_MAX {
             return Err(Refused::Established);
         }
         self.pending.insert(connection, address);
