@@ -255,6 +255,19 @@ mod tests {
     }
 
     #[test]
+    fn handshakes_under_way_count_against_the_share_of_an_address() {
+        let (mut gate, from) = (Gate::new(&Allow::All), IpAddr::from([192, 0, 2, 1]));
+        let most = limits::ESTABLISHED_PER_ADDRESS_MAX as usize;
+        for n in 1..most {
+            gate.begin(id(n), from).unwrap();
+            gate.settle(id(n));
+            gate.establish(id(n), from);
+        }
+        assert_eq!(gate.begin(id(most), from), Ok(()));
+        assert_eq!(gate.begin(id(most + 1), from), Err(Refused::Established));
+    }
+
+    #[test]
     fn only_listed_peers_are_let_in() {
         let [friend, stranger] = [0, 1].map(|_| libp2p::identity::Keypair::generate_ed25519());
         let listed = Allow::Listed(vec![identity::peer_id(&friend)]);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
 #![expect(clippy::print_stderr, reason = "measured times are for people")]
 
+mod blackholes;
 mod floods;
 #[path = "../../../engine/tests/modules/guests.rs"]
 #[allow(dead_code, reason = "the engine's own tests use all of it")]
