@@ -82,7 +82,8 @@ fn a_peer_that_never_acknowledges_costs_a_bounded_flight() {
             if mute.say(&Frame::Probe { sequence }).await.is_err() {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            // A question to the node takes about as long as a good pace of probes.
+            counter(victim, "loop_turns");
         }
         assert_eq!(load.wait().unwrap().code(), Some(1), "they were not delivered");
         let links = victim.json(&["links", "--json"]);
