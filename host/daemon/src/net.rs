@@ -19,6 +19,7 @@ mod listeners;
 mod listening;
 pub mod mdns;
 pub mod quic;
+pub mod refusals;
 pub mod registry;
 mod sockets;
 pub mod subnets;

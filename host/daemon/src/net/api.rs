@@ -15,6 +15,7 @@ use pointsman_core::input::{
 use tokio::sync::{mpsc, watch};
 
 use super::links::queue::LinkSender;
+use super::refusals::Refusals;
 
 /// What the network task is started with.
 #[derive(Clone, Debug)]
@@ -159,6 +160,7 @@ pub struct Busy;
 pub struct Net {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) listening: watch::Receiver<Arc<[ListenAddress]>>,
+    pub(super) refusals: Refusals,
 }
 
 /// An order, on its way to the network task.
@@ -202,6 +204,11 @@ impl Net {
     /// The addresses that this node listens on now.
     pub fn addresses(&self) -> Arc<[ListenAddress]> {
         self.listening.borrow().clone()
+    }
+
+    /// Inbound connections that came to nothing.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     fn order(&self, order: Order) -> Result<(), Busy> {

@@ -86,7 +86,8 @@ impl Gate {
         if counts.pending >= limits::PENDING_INBOUND_PER_ADDRESS_MAX {
             return Err(Refused::Pending);
         }
-        if counts.established >= limits::ESTABLISHED_PER_ADDRESS_MAX {
+        // Those in their handshake count too: all of them may succeed.
+        if counts.pending + counts.established >= limits::ESTABLISHED_PER_ADDRESS_MAX {
             return Err(Refused::Established);
         }
         self.pending.insert(connection, address);
@@ -251,6 +252,19 @@ mod tests {
             gate.close(id(n));
         }
         assert!(gate.counts.is_empty());
+    }
+
+    #[test]
+    fn handshakes_under_way_count_against_the_share_of_an_address() {
+        let (mut gate, from) = (Gate::new(&Allow::All), IpAddr::from([192, 0, 2, 1]));
+        let most = limits::ESTABLISHED_PER_ADDRESS_MAX as usize;
+        for n in 1..most {
+            gate.begin(id(n), from).unwrap();
+            gate.settle(id(n));
+            gate.establish(id(n), from);
+        }
+        assert_eq!(gate.begin(id(most), from), Ok(()));
+        assert_eq!(gate.begin(id(most + 1), from), Err(Refused::Established));
     }
 
     #[test]

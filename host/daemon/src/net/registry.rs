@@ -5,6 +5,8 @@
 //! claims it from there. What nobody claims is dropped when its connection is gone, after
 //! 30 s, or when the registry is full, oldest first. A registered connection is never kept
 //! alive by being here: its owner is its multiplexer.
+//!
+//! What all transports share is here too: the count of connections that came to nothing.
 
 mod handle;
 mod loss;
@@ -18,6 +20,7 @@ use pointsman_core::input::Protocol;
 use pointsman_core::limits::UNCLAIMED_LINKS_MAX;
 
 use super::address::without_peer;
+use super::refusals::Refusals;
 use crate::clock::Clock;
 
 pub use handle::LinkHandle;
@@ -40,7 +43,10 @@ pub struct Registered {
 
 /// The registry. Cheap to clone; all clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Registry(Arc<Mutex<Vec<Entry>>>);
+pub struct Registry {
+    entries: Arc<Mutex<Vec<Entry>>>,
+    refusals: Refusals,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -68,6 +74,11 @@ impl Registry {
         self.claim(&Key::Accepted { local: local.clone(), send_back: send_back.clone() })
     }
 
+    /// What was turned away, or failed.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
     pub(super) fn register(&self, key: Key, registered: Registered) {
         self.register_at(Clock::now(), key, registered);
     }
@@ -87,7 +98,7 @@ impl Registry {
     }
 
     fn entries(&self, now: Time) -> MutexGuard<'_, Vec<Entry>> {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|entry| {
             now.since(entry.since) < UNCLAIMED_US_MAX && entry.registered.handle.is_alive()
         });

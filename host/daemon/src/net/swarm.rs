@@ -13,7 +13,7 @@ use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{self, NetworkBehaviour, SwarmEvent};
+use libp2p::swarm::{self, ListenError, NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, connection_limits, memory_connection_limits};
 use pointsman_core::id::{DialId, PeerId as Identity};
 use pointsman_core::input::{Address, DialFailure};
@@ -29,6 +29,7 @@ use super::links::Wires;
 use super::links::behaviour::{LinkEvent, Links};
 use super::listeners::{Bind, Listeners, wanted};
 use super::mdns::Mdns;
+use super::refusals::Refusals;
 use super::registry::Registry;
 use super::transport::transport;
 use crate::identity;
@@ -45,7 +46,8 @@ pub fn start(
     registry: Registry,
 ) -> io::Result<(Net, NetFacts)> {
     let transport = transport(&options.keypair, bindings, registry.clone())?;
-    Ok(start_over(options, transport, Box::new(registry)))
+    let refusals = registry.refusals().clone();
+    Ok(start_counting(options, transport, Box::new(registry), refusals))
 }
 
 /// Starts the network task on any transport whose connections `wires` knows.
@@ -53,6 +55,15 @@ pub fn start_over(
     options: NetOptions,
     transport: Boxed<(PeerId, StreamMuxerBox)>,
     wires: Box<dyn Wires>,
+) -> (Net, NetFacts) {
+    start_counting(options, transport, wires, Refusals::default())
+}
+
+fn start_counting(
+    options: NetOptions,
+    transport: Boxed<(PeerId, StreamMuxerBox)>,
+    wires: Box<dyn Wires>,
+    refusals: Refusals,
 ) -> (Net, NetFacts) {
     let (orders, order_queue) = mpsc::channel(ORDERS_MAX);
     let (links, link_facts) = mpsc::channel(limits::LINK_FACTS_MAX);
@@ -68,9 +79,13 @@ pub fn start_over(
         net_waiting: VecDeque::new(),
         listeners: Listeners::default(),
         listening,
+        refusals: refusals.clone(),
     };
     tokio::spawn(task.run(links, net));
-    (Net { orders, listening: listening_now }, NetFacts { links: link_facts, net: net_facts })
+    (
+        Net { orders, listening: listening_now, refusals },
+        NetFacts { links: link_facts, net: net_facts },
+    )
 }
 
 fn swarm_config() -> swarm::Config {
@@ -129,6 +144,7 @@ struct Task {
     net_waiting: VecDeque<NetFact>,
     listeners: Listeners,
     listening: watch::Sender<Arc<[ListenAddress]>>,
+    refusals: Refusals,
 }
 
 impl Task {
@@ -243,6 +259,13 @@ impl Task {
             }
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(remote = %send_back_addr, %error, "connection not accepted");
+                match error {
+                    ListenError::Denied { .. } => self.refusals.count_refused(),
+                    ListenError::Aborted
+                    | ListenError::WrongPeerId { .. }
+                    | ListenError::LocalPeerId { .. }
+                    | ListenError::Transport(_) => self.refusals.count_failed(),
+                }
             }
             // Connections are told by the links behaviour; the enum is open.
             _ => {}

@@ -90,6 +90,10 @@ pub struct Tally {
     pub dials_unheard: u64,
     /// Largest delay of the loop, in microseconds.
     pub lag_us_max: u64,
+    /// Inbound connections that were turned away: too many, or of a peer not allowed.
+    pub connections_refused: u64,
+    /// Inbound connections that never finished their handshake.
+    pub handshakes_failed: u64,
 }
 
 impl Shell {
@@ -117,7 +121,11 @@ impl Shell {
             cuts: cuts.filter(|&(_, inbound, outbound)| inbound || outbound).collect(),
             mail: self.mail.waiting(),
             under_way: self.waiters.len(),
-            tally: self.tally,
+            tally: Tally {
+                connections_refused: self.net.refusals().refused(),
+                handshakes_failed: self.net.refusals().failed(),
+                ..self.tally
+            },
         }
     }
 

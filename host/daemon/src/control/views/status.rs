@@ -210,6 +210,8 @@ fn counters(report: &Report) -> BTreeMap<String, u64> {
         ("frames_unqueued", tally.frames_unqueued),
         ("frames_for_gone_links", tally.frames_without_link),
         ("dials_unheard", tally.dials_unheard),
+        ("connections_refused", tally.connections_refused),
+        ("handshakes_failed", tally.handshakes_failed),
     ];
     let all = report.node.counters.iter().copied().chain(own);
     all.map(|(name, count)| (name.to_owned(), count)).collect()

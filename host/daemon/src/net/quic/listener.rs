@@ -112,6 +112,7 @@ impl Quic {
         }
         let Some(permit) = self.handshakes.begin(remote.ip()) else {
             incoming.refuse();
+            self.registry.refusals().count_refused();
             return None;
         };
         let local_ip = incoming.local_ip().unwrap_or(carrier.local.ip());

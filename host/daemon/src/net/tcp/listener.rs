@@ -115,6 +115,7 @@ impl Listener {
     ) -> Option<Event> {
         let Some(permit) = handshakes.begin(remote.ip()) else {
             reset(&stream);
+            registry.refusals().count_refused();
             return None;
         };
         let local = stream.local_addr().and_then(|local| tune(&stream).map(|()| local));
