@@ -58,19 +58,20 @@ impl Shell {
         }
     }
 
+    /// A link whose queue is full belongs to a peer that makes us answer and does not read: it
+    /// is closed, and what was in flight on it goes elsewhere.
     fn transmit(&mut self, link: LinkId, channel: Channel, frame: Frame) {
-        let sender = self.links.get(&link).and_then(|live| live.sender.as_ref());
-        match sender.map(|sender| sender.try_send((channel, frame))) {
+        let Some(live) = self.links.get_mut(&link) else {
+            self.tally.frames_without_link += 1;
+            return;
+        };
+        match live.sender.as_ref().map(|sender| sender.try_send((channel, frame))) {
             Some(Ok(())) => {}
             Some(Err(SendError::Gone)) | None => self.tally.frames_without_link += 1,
             Some(Err(SendError::Full)) => {
-                if self.tally.frames_unqueued == 0 {
-                    tracing::error!(
-                        link = link.0,
-                        "a link's queue is full: the Node committed more than its bounds allow"
-                    );
-                }
+                tracing::warn!(link = link.0, "the peer does not read: its link is closed");
                 self.tally.frames_unqueued += 1;
+                live.sender = None;
             }
         }
     }

@@ -81,8 +81,8 @@ pub struct Report {
 pub struct Tally {
     /// Turns of the loop.
     pub turns: u64,
-    /// Frames that a link's queue had no room for. Anything but 0 is a mistake in the Node's
-    /// bounds.
+    /// Frames that a link's queue had no room for, because the peer does not read. Each closed
+    /// its link.
     pub frames_unqueued: u64,
     /// Frames for links that went at the same moment.
     pub frames_without_link: u64,
