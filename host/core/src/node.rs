@@ -8,11 +8,13 @@
 //!
 //! The files below it follow a link's life: `dialling` makes it, `greeting` admits it,
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
-//! `failing` notices that it falters and asks the failover policy.
+//! `failing` notices that it falters and asks the failover policy, and `obeying` does what
+//! that says.
 
 mod dialling;
 mod failing;
 mod greeting;
+mod obeying;
 mod receiving;
 mod report;
 mod sending;
