@@ -25,6 +25,7 @@ use crate::net::registry::Registry;
 use crate::net::{self, NetOptions};
 use crate::places;
 use crate::policies::{Policies, SeatError, Seated};
+use crate::power;
 use crate::shell::journal::Journal;
 use crate::shell::mail::Mail;
 use crate::shell::{Ports, Shell, Sources};
@@ -84,6 +85,7 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
         submissions: submissions_in,
         uplinks,
         net: facts.net,
+        power: power::watch(),
         stop: stop_in,
     };
     let ended = spawn(shell, sources);

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod net;
 pub mod places;
 pub mod policies;
+mod power;
 mod shell;
 pub mod uplinks;
 

@@ -36,6 +36,7 @@ use event::Event;
 use crate::clock::Clock;
 use crate::net::bindings::Bindings;
 use crate::net::{LinkFact, LinkSender, Net, NetFact};
+use crate::power::Power;
 use crate::uplinks::UplinkFact;
 use journal::{Happening, Journal, LinkInfo};
 use mail::Mail;
@@ -64,6 +65,7 @@ pub(crate) struct Sources {
     pub(crate) submissions: mpsc::Receiver<Submission>,
     pub(crate) uplinks: mpsc::Receiver<UplinkFact>,
     pub(crate) net: mpsc::Receiver<NetFact>,
+    pub(crate) power: watch::Receiver<Power>,
     /// Turns true when the node shall stop.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -195,6 +197,10 @@ impl Shell {
             Event::Submitted(submission) => self.submitted(submission),
             Event::Uplink(fact) => self.uplink_fact(fact),
             Event::Net(fact) => self.net_fact(fact),
+            Event::Powered(Power { battery_permille, charging }) => {
+                let told = Input::Power { battery_permille, charging, saver: false };
+                self.node.handle(self.now, told);
+            }
         }
     }
 

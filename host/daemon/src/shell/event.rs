@@ -6,6 +6,7 @@ use super::mail::Mail;
 use super::sends::Submission;
 use super::{Command, Sources};
 use crate::net::{LinkFact, NetFact};
+use crate::power::Power;
 use crate::uplinks::UplinkFact;
 
 /// Something happened outside of the Node.
@@ -25,6 +26,8 @@ pub(super) enum Event {
     Uplink(UplinkFact),
     /// A dial, a listener or discovery has news.
     Net(NetFact),
+    /// Battery or mains changed.
+    Powered(Power),
     /// The node shall stop.
     Stop,
 }
@@ -55,6 +58,7 @@ impl Sources {
             Some(submission) = self.submissions.recv() => Event::Submitted(submission),
             Some(fact) = self.uplinks.recv() => Event::Uplink(fact),
             Some(fact) = self.net.recv() => Event::Net(fact),
+            Ok(()) = self.power.changed() => Event::Powered(*self.power.borrow_and_update()),
             () = timer => Event::Due,
         }
     }
