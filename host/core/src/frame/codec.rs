@@ -232,7 +232,7 @@ fn decode_data(mut bytes: Bytes) -> Result<Frame, FrameError> {
     if piece.is_empty() || piece.len() > PIECE_BYTES_MAX {
         return Err(FrameError::BadField("piece"));
     }
-    let rest = u64::from(length).checked_sub(u64::from(offset)).unwrap_or_default();
+    let rest = u64::from(length).saturating_sub(u64::from(offset));
     let on_grid = (offset as usize).is_multiple_of(PIECE_BYTES_MAX);
     if !on_grid || piece.len() as u64 != rest.min(PIECE_BYTES_MAX as u64) {
         return Err(FrameError::BadField("offset"));
