@@ -7,9 +7,9 @@ use pointsman_sdk::selector::Class;
 
 use super::varint::{self, Cursor};
 use super::{Ack, ByeCode, Data, Frame, FrameError, Hello};
-use crate::limits::NUMBER_MAX;
 use crate::limits::{
-    ACK_RANGES_MAX, FRAME_BYTES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX,
+    ACK_RANGES_MAX, FRAME_BYTES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, NUMBER_MAX,
+    PIECE_BYTES_MAX,
 };
 
 /// Most bytes of a data frame before its piece: what a datagram must have to spare.
@@ -232,7 +232,7 @@ fn decode_data(mut bytes: Bytes) -> Result<Frame, FrameError> {
     if piece.is_empty() || piece.len() > PIECE_BYTES_MAX {
         return Err(FrameError::BadField("piece"));
     }
-    let rest = u64::from(length).checked_sub(u64::from(offset)).unwrap_or_default();
+    let rest = u64::from(length).saturating_sub(u64::from(offset));
     let on_grid = (offset as usize).is_multiple_of(PIECE_BYTES_MAX);
     if !on_grid || piece.len() as u64 != rest.min(PIECE_BYTES_MAX as u64) {
         return Err(FrameError::BadField("offset"));
