@@ -24,8 +24,11 @@
 //! - The gap between two ranges of an ack is the number of packets missing between them less
 //!   one, since one is always missing: `newer start - older end - 2`, as in QUIC (RFC 9000,
 //!   19.3.1).
-//! - Numbers of packets and messages begin at 1; `floor` is at most `message`; a piece is not
-//!   empty and lies within its message.
+//! - Numbers of packets and messages begin at 1; they, `position` and a grant's `bytes` are at
+//!   most [`crate::limits::NUMBER_MAX`]; `floor` is at most `message`.
+//! - A message is at most [`crate::limits::MESSAGE_BYTES_MAX`] bytes and never empty. Its pieces
+//!   lie on a grid: `offset` is a multiple of [`crate::limits::PIECE_BYTES_MAX`], and the piece
+//!   has as many bytes as that or, at the message's end, `length - offset`.
 //! - Hello alone may be longer than its fields, because it is read before the two sides have
 //!   agreed on a version. Any other frame that goes on behind its last field is an error.
 //!
@@ -102,23 +105,28 @@ pub struct Hello {
 /// A piece of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Data {
-    /// Number of the packet on this link, from 1.
+    /// Number of the packet on this link, from 1 to [`crate::limits::NUMBER_MAX`].
     pub sequence: u64,
     /// Of which class. Must be the channel's.
     pub class: Class,
     /// Whether the message waits for the one before it.
     pub ordered: bool,
-    /// Number of the message in its class and session, from 1.
+    /// Number of the message in its class and session, from 1 to
+    /// [`crate::limits::NUMBER_MAX`].
     pub message: u64,
-    /// All messages below this number are done with: delivered, or given up.
+    /// All messages below this number are done with: delivered, or given up. At most
+    /// `message`.
     pub floor: u64,
-    /// Bytes of the messages of this class and session before this one.
+    /// Bytes of the messages of this class and session before this one, at most
+    /// [`crate::limits::NUMBER_MAX`].
     pub position: u64,
-    /// Whole length of the message in bytes.
+    /// Whole length of the message in bytes, from 1 to [`crate::limits::MESSAGE_BYTES_MAX`].
     pub length: u32,
-    /// Where in the message the piece begins, in bytes.
+    /// Where in the message the piece begins, in bytes: a multiple of
+    /// [`crate::limits::PIECE_BYTES_MAX`] below `length`.
     pub offset: u32,
-    /// The piece, at most [`crate::limits::PIECE_BYTES_MAX`] bytes, never empty.
+    /// The piece: [`crate::limits::PIECE_BYTES_MAX`] bytes, or the fewer that the message has
+    /// left.
     pub piece: Bytes,
 }
 
@@ -130,7 +138,8 @@ pub struct Ack {
     /// From the arrival of the newest packet to the sending of this, in microseconds.
     pub delay_us: u64,
     /// Ranges of packet numbers, both ends included, newest first, each below the one before
-    /// with a gap between them. At least one, at most [`crate::limits::ACK_RANGES_MAX`].
+    /// with a gap between them, within 1 and [`crate::limits::NUMBER_MAX`]. At least one, at
+    /// most [`crate::limits::ACK_RANGES_MAX`].
     pub ranges: Vec<(u64, u64)>,
 }
 
@@ -186,7 +195,7 @@ pub enum Frame {
     Credit {
         /// Of which class.
         class: Class,
-        /// The bound.
+        /// The bound, at most [`crate::limits::NUMBER_MAX`].
         bytes: u64,
     },
     /// Kind 6, control channel: the sender closes the link and reads no more.

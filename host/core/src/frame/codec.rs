@@ -7,9 +7,9 @@ use pointsman_sdk::selector::Class;
 
 use super::varint::{self, Cursor};
 use super::{Ack, ByeCode, Data, Frame, FrameError, Hello};
-use crate::limits::NUMBER_MAX;
 use crate::limits::{
-    ACK_RANGES_MAX, FRAME_BYTES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX,
+    ACK_RANGES_MAX, FRAME_BYTES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, NUMBER_MAX,
+    PIECE_BYTES_MAX,
 };
 
 /// Most bytes of a data frame before its piece: what a datagram must have to spare.

@@ -2,7 +2,7 @@
 
 use pointsman_core::frame::{Ack, ByeCode, Data, Frame, FrameReader, Hello, decode, encoded_len};
 use pointsman_core::limits::{
-    ACK_RANGES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX,
+    ACK_RANGES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, NUMBER_MAX, PIECE_BYTES_MAX,
 };
 use pointsman_sdk::selector::Class;
 
@@ -29,6 +29,11 @@ impl Chance {
         self.next() >> bits
     }
 
+    /// Of a packet, a message or a byte.
+    fn count(&mut self) -> u64 {
+        self.number() & NUMBER_MAX
+    }
+
     fn text(&mut self) -> String {
         let length = self.below(FRAME_TEXT_BYTES_MAX / 4 + 1);
         (0..length).map(|_| ['a', 'é', '駅', '🚂'][self.below(4)]).collect()
@@ -43,9 +48,9 @@ impl Chance {
             0 => Frame::Hello(self.hello()),
             1 => Frame::Data(self.data()),
             2 => Frame::Ack(self.ack()),
-            3 => Frame::Probe { sequence: self.number().max(1) },
-            4 => Frame::Credit { class: self.class(), bytes: self.number() },
-            5 => Frame::Floor { class: self.class(), message: self.number().max(1) },
+            3 => Frame::Probe { sequence: self.count().max(1) },
+            4 => Frame::Credit { class: self.class(), bytes: self.count() },
+            5 => Frame::Floor { class: self.class(), message: self.count().max(1) },
             6 => Frame::Bye(ByeCode::ALL[self.below(ByeCode::ALL.len())]),
             _ => Frame::Unknown(64 + self.below(192) as u8),
         }
@@ -67,20 +72,20 @@ impl Chance {
     }
 
     fn data(&mut self) -> Data {
-        let message = self.number().max(1);
-        let length = 1 + self.below(MESSAGE_BYTES_MAX) as u32;
-        let offset = self.below(length as usize) as u32;
-        let most = ((length - offset) as usize).min(PIECE_BYTES_MAX);
-        let piece = vec![self.next() as u8; 1 + self.below(most)];
+        let message = self.count().max(1);
+        let magnitude = self.below(MESSAGE_BYTES_MAX.ilog2() as usize + 1);
+        let length = 1 + self.below(1 << magnitude);
+        let offset = self.below(length.div_ceil(PIECE_BYTES_MAX)) * PIECE_BYTES_MAX;
+        let piece = vec![self.next() as u8; (length - offset).min(PIECE_BYTES_MAX)];
         Data {
-            sequence: self.number().max(1),
+            sequence: self.count().max(1),
             class: self.class(),
             ordered: self.below(2) == 0,
             message,
             floor: message - self.number().min(message),
-            position: self.number(),
-            length,
-            offset,
+            position: self.count(),
+            length: length as u32,
+            offset: offset as u32,
             piece: piece.into(),
         }
     }
@@ -88,7 +93,7 @@ impl Chance {
     fn ack(&mut self) -> Ack {
         let (link, delay_us) = (self.number() as u32, self.number());
         let mut ranges = Vec::new();
-        let mut below = self.number().max(1);
+        let mut below = self.count().max(1);
         for _ in 0..=self.below(ACK_RANGES_MAX) {
             let start = below - self.number().min(below - 1);
             ranges.push((start, below));

@@ -9,7 +9,8 @@ use pointsman_core::frame::{
     encode_framed,
 };
 use pointsman_core::limits::{
-    ACK_RANGES_MAX, FRAME_BYTES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX,
+    ACK_RANGES_MAX, FRAME_BYTES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, NUMBER_MAX,
+    PIECE_BYTES_MAX,
 };
 use pointsman_sdk::selector::Class;
 
@@ -37,6 +38,7 @@ fn hello() -> Hello {
     }
 }
 
+/// The last piece of a message of two.
 fn data(piece: &'static [u8]) -> Data {
     Data {
         sequence: 300,
@@ -45,8 +47,8 @@ fn data(piece: &'static [u8]) -> Data {
         message: 5,
         floor: 3,
         position: 200,
-        length: 1000,
-        offset: 128,
+        length: (PIECE_BYTES_MAX + piece.len()) as u32,
+        offset: PIECE_BYTES_MAX as u32,
         piece: Bytes::from_static(piece),
     }
 }
@@ -62,12 +64,11 @@ fn golden() -> Vec<(Frame, Vec<u8>)> {
     hello_bytes.extend_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
     hello_bytes.extend_from_slice(&[0xac, 0x02, 7, 5]);
     hello_bytes.extend_from_slice(b"wlan0\x01");
+    let mut data_bytes = vec![2, 0xac, 0x02, 0b110, 5, 2, 0xc8, 0x01];
+    data_bytes.extend_from_slice(&[0x83, 0x80, 0x01, 0x80, 0x80, 0x01, b'a', b'b', b'c']);
     vec![
         (Frame::Hello(hello()), hello_bytes),
-        (
-            Frame::Data(data(b"abc")),
-            vec![2, 0xac, 0x02, 0b110, 5, 2, 0xc8, 0x01, 0xe8, 0x07, 0x80, 0x01, b'a', b'b', b'c'],
-        ),
+        (Frame::Data(data(b"abc")), data_bytes),
         (Frame::Ack(ack()), vec![3, 9, 0xc8, 0x01, 3, 0xe8, 0x07, 100, 0, 0xf8, 0x06, 7, 0]),
         (Frame::Probe { sequence: 128 }, vec![4, 0x80, 0x01]),
         (Frame::Credit { class: Class::Interactive, bytes: 1 << 20 }, vec![5, 1, 0x80, 0x80, 0x40]),
@@ -104,14 +105,16 @@ fn a_frame_cut_anywhere_is_refused_where_its_end_is_not_the_pieces() {
 }
 
 #[test]
-fn a_data_frame_cut_in_its_header_is_refused_and_one_cut_in_its_piece_is_shorter() {
+fn a_data_frame_cut_in_its_header_or_its_piece_is_refused() {
     let bytes = bytes_of(&Frame::Data(data(b"abc")));
     let header = bytes.len() - 3;
     for end in 1..header {
         assert_eq!(decoded(&bytes[..end]), Err(FrameError::Truncated), "cut at {end}");
     }
     assert_eq!(decoded(&bytes[..header]), Err(FrameError::BadField("piece")));
-    assert_eq!(decoded(&bytes[..header + 1]), Ok(Frame::Data(data(b"a"))));
+    for end in header + 1..bytes.len() {
+        assert_eq!(decoded(&bytes[..end]), Err(FrameError::BadField("offset")), "cut at {end}");
+    }
 }
 
 #[test]
@@ -121,7 +124,7 @@ fn bytes_behind_the_last_field_are_refused_except_in_a_hello() {
         let read = decoded(&bytes);
         match &frame {
             Frame::Hello(_) | Frame::Unknown(_) => assert_eq!(read, Ok(frame)),
-            Frame::Data(_) => assert_eq!(read, Ok(Frame::Data(data(b"abc\0")))),
+            Frame::Data(_) => assert_eq!(read, Err(FrameError::BadField("offset"))),
             Frame::Ack(_)
             | Frame::Probe { .. }
             | Frame::Credit { .. }
@@ -147,16 +150,20 @@ fn kinds_below_64_must_be_known_and_those_above_are_skipped() {
 
 #[test]
 fn a_data_frame_outside_its_bounds_names_the_field() {
-    let max = MESSAGE_BYTES_MAX as u32;
+    let (max, grid) = (MESSAGE_BYTES_MAX as u32, PIECE_BYTES_MAX as u32);
     let cases = [
         ("sequence", Data { sequence: 0, ..data(b"a") }),
+        ("sequence", Data { sequence: 1 << 62, ..data(b"a") }),
+        ("message", Data { message: 1 << 62, ..data(b"a") }),
+        ("position", Data { position: 1 << 62, ..data(b"a") }),
         ("message", Data { message: 0, floor: 0, ..data(b"a") }),
         ("floor", Data { floor: 6, ..data(b"a") }),
         ("floor", Data { floor: u64::MAX, ..data(b"a") }),
         ("length", Data { length: max + 1, ..data(b"a") }),
         ("piece", data(b"")),
         ("piece", data(&[7; PIECE_BYTES_MAX + 1])),
-        ("offset", Data { offset: 1000, ..data(b"a") }),
+        ("offset", Data { offset: 2 * grid, ..data(b"a") }),
+        ("offset", Data { length: grid, ..data(b"a") }),
         ("offset", Data { offset: u32::MAX, length: max, ..data(b"a") }),
         ("offset", Data { length: 0, offset: 0, ..data(b"a") }),
     ];
@@ -171,12 +178,34 @@ fn a_data_frame_outside_its_bounds_names_the_field() {
 }
 
 #[test]
+fn a_piece_off_the_grid_or_of_another_size_than_its_place_has_is_refused() {
+    let grid = PIECE_BYTES_MAX as u32;
+    let cases = [
+        ("between two places", Data { offset: 1, length: 2, ..data(b"a") }),
+        ("before a place", Data { offset: grid - 1, length: grid, ..data(b"a") }),
+        ("behind a place", Data { offset: grid + 1, length: grid + 2, ..data(b"a") }),
+        ("short at the end", Data { length: grid + 2, ..data(b"a") }),
+        ("short in the middle", Data { length: 3 * grid, ..data(&[7; PIECE_BYTES_MAX - 1]) }),
+        ("short in a small message", Data { offset: 0, length: 2, ..data(b"a") }),
+        ("beyond the end", Data { length: grid + 1, ..data(b"ab") }),
+    ];
+    for (place, data) in cases {
+        let read = decode(bytes_of(&Frame::Data(data)));
+        assert_eq!(read, Err(FrameError::BadField("offset")), "{place}");
+    }
+    for whole in [data(b"a"), Data { offset: 0, length: 1, ..data(b"a") }] {
+        assert_eq!(decode(bytes_of(&Frame::Data(whole.clone()))), Ok(Frame::Data(whole)));
+    }
+}
+
+#[test]
 fn a_data_frame_at_its_bounds_is_taken_and_fits() {
     let length = MESSAGE_BYTES_MAX as u32;
     let largest = Frame::Data(Data {
-        sequence: u64::MAX,
-        message: u64::MAX,
+        sequence: NUMBER_MAX,
+        message: NUMBER_MAX,
         floor: 0,
+        position: NUMBER_MAX,
         length,
         offset: length - PIECE_BYTES_MAX as u32,
         piece: Bytes::from_static(&[7; PIECE_BYTES_MAX]),
@@ -208,6 +237,9 @@ fn ranges_that_touch_overlap_or_run_below_one_are_refused() {
         vec![(1, 9), (0, 0)],
         vec![(5, 9), (20, 30)],
         vec![(5, 9), (0, 3)],
+        vec![(1 << 62, 1 << 62)],
+        vec![(1, 1 << 62)],
+        vec![(1, u64::MAX)],
     ];
     for ranges in bad {
         let frame = Frame::Ack(Ack { ranges, ..ack() });
@@ -229,8 +261,9 @@ fn an_ack_tells_the_newest_ranges_and_more_than_allowed_are_refused() {
 }
 
 #[test]
-fn an_ack_at_the_edges_of_64_bits_comes_back() {
-    for ranges in [vec![(u64::MAX, u64::MAX), (1, 1)], vec![(1, u64::MAX)], vec![(4, 4), (1, 2)]] {
+fn an_ack_at_the_edges_of_its_numbers_comes_back() {
+    let newest = NUMBER_MAX;
+    for ranges in [vec![(newest, newest), (1, 1)], vec![(1, newest)], vec![(4, 4), (1, 2)]] {
         let frame = Frame::Ack(Ack { link: u32::MAX, delay_us: u64::MAX, ranges });
         assert_eq!(decode(bytes_of(&frame)), Ok(frame));
     }
@@ -267,6 +300,24 @@ fn other_impossible_fields_are_named() {
     assert_eq!(decoded(&[7, 3, 1]), Err(FrameError::BadField("class")));
     assert_eq!(decoded(&[7, 0, 0]), Err(FrameError::BadField("message")));
     assert_eq!(decoded(&[3, 0xff, 0xff, 0xff, 0xff, 0x10]), Err(FrameError::BadField("link")));
+}
+
+#[test]
+fn numbers_end_below_2_to_the_62() {
+    let class = Class::Bulk;
+    let frames = |number| {
+        [
+            ("sequence", Frame::Probe { sequence: number }),
+            ("bytes", Frame::Credit { class, bytes: number }),
+            ("message", Frame::Floor { class, message: number }),
+        ]
+    };
+    for (_, frame) in frames(NUMBER_MAX) {
+        assert_eq!(decode(bytes_of(&frame)), Ok(frame));
+    }
+    for (field, frame) in frames(1 << 62).into_iter().chain(frames(u64::MAX)) {
+        assert_eq!(decode(bytes_of(&frame)), Err(FrameError::BadField(field)), "{frame:?}");
+    }
 }
 
 #[test]

@@ -140,15 +140,15 @@ fn a_second_hello_ends_the_link() {
 #[test]
 fn a_hello_of_another_version_or_network_ends_the_link() {
     let hellos = [
-        Hello { version_min: 2, version_max: 9, ..hello() },
-        Hello { version_min: 0, version_max: 0, ..hello() },
-        Hello { network: "other".into(), ..hello() },
+        (Hello { version_min: 2, version_max: 9, ..hello() }, CloseReason::Incompatible),
+        (Hello { version_min: 0, version_max: 0, ..hello() }, CloseReason::Incompatible),
+        (Hello { network: "other".into(), ..hello() }, CloseReason::OtherNetwork),
     ];
-    for hello in hellos {
+    for (hello, reason) in hellos {
         let mut victim = Victim::new();
         victim.link(LINK);
         let orders = victim.receive(Frame::Hello(hello));
-        assert_eq!(closed(&orders), Some(CloseReason::Incompatible));
+        assert_eq!(closed(&orders), Some(reason));
     }
 }
 
@@ -187,10 +187,16 @@ fn a_frame_on_the_wrong_channel_ends_the_link() {
 
 #[test]
 fn pieces_that_contradict_each_other_end_the_link() {
-    let contradictions = [data(2, 5_000, 0, 10), data(2, 4_000, 5, 10), data(2, 10, 0, 10)];
+    let piece = limits::PIECE_BYTES_MAX;
+    let contradictions = [
+        data(2, 50_000, 0, piece),
+        data(2, 50_000, piece as u32, piece),
+        data(2, 50_000, 3 * piece as u32, 50_000 - 3 * piece),
+        data(2, 10, 0, 10),
+    ];
     for second in contradictions {
         let mut victim = Victim::greeted();
-        assert_eq!(closed(&victim.receive(data(2, 4_000, 0, 10))), None);
+        assert_eq!(closed(&victim.receive(data(2, 40_000, 0, piece))), None);
         assert_eq!(violation(&victim.receive(second)), Some(Violation::BadPiece));
     }
 }
@@ -201,7 +207,7 @@ fn a_peer_that_opens_messages_without_end_is_stopped_at_what_it_may_make_us_hold
     let length = limits::MESSAGE_BYTES_MAX as u32;
     for opened in 0..100u64 {
         let message = opened + 2;
-        let orders = victim.receive(data(message, length, 0, 1));
+        let orders = victim.receive(data(message, length, 0, limits::PIECE_BYTES_MAX));
         if violation(&orders) == Some(Violation::OverCredit) {
             assert!(opened * u64::from(length) <= 3 * limits::CREDIT_BYTES, "{opened} opened");
             return;
@@ -213,7 +219,7 @@ fn a_peer_that_opens_messages_without_end_is_stopped_at_what_it_may_make_us_hold
 #[test]
 fn a_message_number_far_beyond_the_window_ends_the_link() {
     let mut victim = Victim::greeted();
-    let orders = victim.receive(data(u64::MAX, 1, 0, 1));
+    let orders = victim.receive(data(limits::NUMBER_MAX, 1, 0, 1));
     assert_eq!(violation(&orders), Some(Violation::OverCredit));
 }
 
