@@ -251,11 +251,13 @@ impl Node {
         Some((number, address, attempt))
     }
 
-    /// A dial came to a link; gives the address that was dialled.
+    /// A dial came to a link; gives the address that was dialled. A link that is refused at
+    /// once is not dialled again at once.
     pub(super) fn dial_succeeded(&mut self, dial: DialId) -> Option<Address> {
-        let now = self.now;
+        let (now, later) = (self.now, self.now.after(self.config.retry_max_us));
         let (_, address, attempt) = self.attempt(dial)?;
         attempt.setup_us = Some(now.since(attempt.dialled_at));
+        attempt.next_try = later;
         Some(address)
     }
 
