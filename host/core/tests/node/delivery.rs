@@ -212,9 +212,7 @@ fn a_lease_of_a_full_path_does_not_keep_an_idle_one_from_use() {
     let mut scene = Scene::linked(1, Wire::of_latency_us(150_000));
     let a = scene.a;
     scene.world.tell(a, Input::SelectorSwapped(Some(Box::new(FirstWithRoom))));
-    for _ in 0..12 {
-        scene.send(Class::Interactive, 10_000);
-    }
+    scene.send(Class::Interactive, 120_000);
     scene.world.run_for(100_000);
     let links = &scene.world.site(a).node.as_ref().expect("running").snapshot().peers[0].links;
     assert!(links.iter().all(|link| link.inflight_bytes > 0), "{links:?}");
