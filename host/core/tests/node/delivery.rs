@@ -1,8 +1,12 @@
 //! Messages arrive once, in order where asked, or their sender is told.
 
+use crate::lone::{Lone, PEER, frames, piece};
 use crate::scene::{SECOND_US, Scene};
 use bytes::Bytes;
+use pointsman_core::frame::Frame;
+use pointsman_core::input::{Input, Protocol};
 use pointsman_core::output::{Fate, Refusal};
+use pointsman_core::policy::SelectorQuestion;
 use pointsman_sdk::selector::Class;
 use pointsman_sim::{At, Cut, Wire};
 
@@ -136,4 +140,80 @@ fn a_full_queue_refuses_and_says_so() {
     let fate = |token| scene.world.site(scene.a).fate(token);
     assert_eq!(fate(empty), Some(Fate::Refused(Refusal::Empty)));
     assert_eq!(fate(large), Some(Fate::Refused(Refusal::TooLarge)));
+}
+
+#[test]
+fn the_floor_is_told_again_when_a_message_that_expired_becomes_its_reason_later() {
+    let mut lone = Lone::greeted();
+    lone.acked(5, &[(1, 1)]);
+    for (token, deadline_us) in [(1, None), (2, Some(20_000)), (3, None)] {
+        lone.send(token, deadline_us);
+    }
+    lone.acked(5, &[(4, 4)]);
+    lone.run(30_000);
+    let orders = lone.acked(5, &[(4, 4), (1, 2)]);
+    let floor = Frame::Floor { class: Class::Bulk, message: 4 };
+    assert!(frames(&orders).contains(&(5, &floor)), "{orders:?}");
+}
+
+#[test]
+fn a_grant_that_may_have_gone_with_its_link_is_told_again() {
+    let mut lone = Lone::greeted();
+    lone.link(6, 7, "f");
+    let granted = |orders: &[_]| {
+        let is = |frame: &Frame| matches!(frame, Frame::Credit { class: Class::Bulk, .. });
+        frames(orders).into_iter().find(|(_, frame)| is(frame)).map(|(link, _)| link)
+    };
+    let on = (1..2_000u64).find_map(|message| {
+        let bytes = 16 << 10;
+        let mut packet = piece(Class::Bulk, message, message, bytes as u32);
+        if let Frame::Data(data) = &mut packet {
+            data.position = (message - 1) * bytes;
+        }
+        let mut orders = lone.receive(5, packet);
+        let (peer, class) = (PEER, Class::Bulk);
+        orders.extend(lone.tell(Input::Consumed { peer, class, messages: 1, bytes }));
+        granted(&orders)
+    });
+    let on = on.expect("a grant");
+    assert_eq!(granted(&lone.unlink(on)), Some(11 - on));
+}
+
+#[test]
+fn data_never_overtakes_the_hello_however_lossy_the_path() {
+    for seed in 0..40 {
+        let wire = Wire { loss_ppm: 100_000, ..Wire::of_latency_us(20_000) };
+        let mut scene = Scene::dialling(seed, wire, &[Protocol::Quic]);
+        let (a, b) = (scene.a, scene.b);
+        for _ in 0..5 {
+            scene.send(Class::Bulk, 1000);
+            scene.world.send(b, a, Class::Bulk, Bytes::from(vec![1; 1000]));
+        }
+        scene.world.run_for(2 * SECOND_US);
+        assert_eq!(scene.counter(a, "violations") + scene.counter(b, "violations"), 0);
+    }
+}
+
+/// Sends each packet over the first path that has room, and leases that.
+#[derive(Debug)]
+struct FirstWithRoom;
+
+impl pointsman_core::policy::Selector for FirstWithRoom {
+    fn choose(&mut self, q: &SelectorQuestion) -> Result<u64, pointsman_core::policy::Strike> {
+        let paths = pointsman_sdk::Paths::new(&q.paths);
+        let room = |path: &usize| paths.at(*path).map_or(0, |path| path.room_bytes());
+        let first = (0..2).find(|path| room(path) >= q.head_bytes).unwrap_or(0);
+        Ok(pointsman_sdk::selector::Verdict::send(first).lease(32, 5).pack())
+    }
+}
+
+#[test]
+fn a_lease_of_a_full_path_does_not_keep_an_idle_one_from_use() {
+    let mut scene = Scene::linked(1, Wire::of_latency_us(150_000));
+    let a = scene.a;
+    scene.world.tell(a, Input::SelectorSwapped(Some(Box::new(FirstWithRoom))));
+    scene.send(Class::Interactive, 120_000);
+    scene.world.run_for(100_000);
+    let links = &scene.world.site(a).node.as_ref().expect("running").snapshot().peers[0].links;
+    assert!(links.iter().all(|link| link.inflight_bytes > 0), "{links:?}");
 }

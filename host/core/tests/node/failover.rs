@@ -1,8 +1,16 @@
 //! Traffic goes on when a link falters, and stays where it is when it only pauses.
 
+use std::sync::{Arc, Mutex};
+
+use crate::lone::{Lone, frames, uplink};
 use crate::scene::{SECOND_US, Scene};
+use pointsman_core::frame::Frame;
 use pointsman_core::id::Time;
+use pointsman_core::id::UplinkId;
+use pointsman_core::input::Input;
 use pointsman_core::output::Event;
+use pointsman_core::policy::{Failover, FailoverQuestion, Strike};
+use pointsman_sdk::failover::{self, Resend, Verdict};
 use pointsman_sdk::selector::Class;
 use pointsman_sim::{At, Cut, NodeIndex, Wire};
 
@@ -129,4 +137,101 @@ fn two_paths_together_carry_almost_their_sum() {
     assert!(scene.all_delivered(&tokens));
     let bytes_per_s = 20_000_000 * SECOND_US / took_us;
     assert!(bytes_per_s >= 4_250_000, "{bytes_per_s} B/s of 5,000,000");
+}
+
+#[test]
+fn a_datagram_lost_at_the_end_of_a_talk_is_sent_again_and_does_not_make_the_link_flap() {
+    let well = Wire::of_latency_us(5_000);
+    let mut scene = Scene::linked(3, well);
+    let before = scene.counter(scene.a, "suspicions");
+    for segment in scene.segments {
+        scene.world.rewire(segment, Wire { loss_ppm: 1_000_000, ..well });
+    }
+    let token = scene.send(Class::Realtime, 100);
+    scene.world.run_for(1_000);
+    for segment in scene.segments {
+        scene.world.rewire(segment, well);
+    }
+    scene.world.run_for(60 * SECOND_US);
+    let suspicions = scene.counter(scene.a, "suspicions") - before;
+    assert!(suspicions <= 1, "{suspicions} suspicions");
+    assert!(scene.all_delivered(&[token]));
+}
+
+/// Answers by the function, and notes what it was asked.
+#[derive(Debug)]
+struct Scripted {
+    asked: Arc<Mutex<Vec<(failover::Event, u32)>>>,
+    answer: fn(&FailoverQuestion, usize) -> Verdict,
+}
+
+impl Failover for Scripted {
+    fn decide(&mut self, question: &FailoverQuestion) -> Result<Verdict, Strike> {
+        let mut asked = self.asked.lock().expect("one thread");
+        let is_same = |(event, _): &&(failover::Event, u32)| *event == question.event;
+        let times = asked.iter().filter(is_same).count();
+        asked.push((question.event, question.at));
+        Ok((self.answer)(question, times))
+    }
+}
+
+fn scripted(
+    scene: &mut Scene,
+    answer: fn(&FailoverQuestion, usize) -> Verdict,
+) -> Arc<Mutex<Vec<(failover::Event, u32)>>> {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let policy = Scripted { asked: asked.clone(), answer };
+    scene.world.tell(scene.a, Input::FailoverSwapped(Some(Box::new(policy))));
+    asked
+}
+
+#[test]
+fn the_policy_is_asked_about_a_link_that_goes_with_its_interface() {
+    let mut scene = Scene::linked(1, Wire::of_latency_us(2_500));
+    let asked = scripted(&mut scene, |_, _| Verdict::Stay { reason: 1 });
+    scene.world.tell(scene.a, Input::UplinkGone(UplinkId(0)));
+    scene.world.run_for(SECOND_US / 10);
+    let asked = asked.lock().expect("one thread");
+    let lost: Vec<u32> =
+        asked.iter().filter(|(e, _)| *e == failover::Event::Lost).map(|(_, at)| *at).collect();
+    assert!(lost.len() == 1 && lost[0] < 2, "{asked:?}");
+}
+
+#[test]
+fn a_masked_link_is_used_again_when_the_only_other_one_goes() {
+    let mut scene = Scene::linked(1, Wire::of_latency_us(2_500));
+    scripted(&mut scene, |question, times| {
+        if question.event == failover::Event::Suspect && times == 0 {
+            let onto = if question.at == 0 { 2 } else { 1 };
+            return Verdict::Move { onto, resend: Resend::Unacked, reason: 1 };
+        }
+        Verdict::Stay { reason: 1 }
+    });
+    let a = scene.a;
+    scene.stream(Class::Interactive, 1000, 5_000, SECOND_US);
+    let port = port_in_use(&scene);
+    scene.world.cut(At(a, port), Cut::BOTH);
+    scene.stream(Class::Interactive, 1000, 5_000, SECOND_US);
+    scene.world.cut(At(a, port), Cut::NONE);
+    scene.world.run_for(SECOND_US);
+    assert_eq!(masked(&scene, a), [port]);
+    scene.world.tell(a, Input::UplinkGone(UplinkId(1 - port as u32)));
+    scene.world.run_for(SECOND_US);
+    let token = scene.send(Class::Interactive, 100);
+    scene.world.run_for(SECOND_US);
+    assert_eq!(masked(&scene, a), []);
+    assert!(scene.all_delivered(&[token]));
+}
+
+#[test]
+fn an_interface_that_changes_has_all_its_links_asked() {
+    let mut lone = Lone::greeted();
+    lone.link(6, 7, "f");
+    for link in [5, 6] {
+        lone.acked(link, &[(1, 1)]);
+    }
+    let orders = lone.tell(uplink("192.0.2.8/24"));
+    let frames = frames(&orders);
+    let probed = frames.iter().filter(|(_, frame)| matches!(frame, Frame::Probe { .. }));
+    assert_eq!(probed.map(|(link, _)| *link).collect::<Vec<_>>(), [5, 6]);
 }

@@ -224,6 +224,27 @@ fn a_message_number_far_beyond_the_window_ends_the_link() {
 }
 
 #[test]
+fn the_greatest_numbers_of_every_field_make_nothing_overflow() {
+    let number = limits::NUMBER_MAX;
+    let Frame::Data(data) = data(1, 10, 0, 10) else { panic!("no data") };
+    let frames = [
+        Frame::Data(Data { position: number, ..data.clone() }),
+        Frame::Data(Data { sequence: number, ..data.clone() }),
+        Frame::Data(Data { message: number, floor: number, ..data.clone() }),
+        Frame::Floor { class: Class::Bulk, message: number },
+        Frame::Credit { class: Class::Bulk, bytes: number },
+        Frame::Probe { sequence: number },
+    ];
+    for frame in frames {
+        let mut victim = Victim::greeted();
+        for frame in [frame.clone(), Frame::Probe { sequence: 3 }, frame.clone()] {
+            let orders = victim.receive(frame);
+            assert_eq!(closed(&orders), None, "{orders:?}");
+        }
+    }
+}
+
+#[test]
 fn a_peer_has_only_so_many_links() {
     let mut victim = Victim::new();
     let refused = (0..100).filter(|&n| closed(&victim.link(LinkId(n))).is_some()).count();

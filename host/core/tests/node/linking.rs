@@ -1,7 +1,9 @@
 //! How links come about and end.
 
+use crate::lone::{Lone, PEER, closed, hello, link_up};
 use crate::scene::{SECOND_US, Scene, config};
 use pointsman_core::config::Allow;
+use pointsman_core::frame::{ByeCode, Frame, Hello};
 use pointsman_core::input::{Input, Protocol};
 use pointsman_core::output::{CloseReason, Event};
 use pointsman_sim::{At, Cut, Wire};
@@ -113,4 +115,45 @@ fn the_quota_of_an_interface_shrinks_with_what_goes_over_it() {
     scene.world.run_for(2 * SECOND_US);
     let left: u32 = uplinks(&scene).iter().map(|uplink| uplink.quota_left_kib).sum();
     assert_eq!(left, 2 * 1024 - 512);
+}
+
+#[test]
+fn two_addresses_of_one_interface_do_not_make_duplicates_again_and_again() {
+    let mut lone = Lone::new();
+    let mut orders = lone.sight(PEER, "/ip4/192.0.2.1/udp/1/quic-v1");
+    orders.extend(lone.sight(PEER, "/ip6/2001:db8::1/udp/1/quic-v1"));
+    let dials = lone.dials_in_a_minute(&hello(7, "wlan0"), orders);
+    assert!((1..=3).contains(&dials), "{dials} dials");
+}
+
+#[test]
+fn a_peer_of_another_version_or_network_is_dialled_once_a_minute() {
+    let strangers = [
+        Hello { version_min: 2, version_max: 3, ..hello(7, "w") },
+        Hello { network: "other".into(), ..hello(7, "w") },
+    ];
+    for stranger in strangers {
+        let mut lone = Lone::new();
+        let orders = lone.sight(PEER, "/ip4/192.0.2.1/udp/1/quic-v1");
+        let dials = lone.dials_in_a_minute(&stranger, orders);
+        assert!((1..=2).contains(&dials), "{dials} dials");
+    }
+}
+
+#[test]
+fn a_bye_leads_to_one_order_to_close() {
+    let mut lone = Lone::greeted();
+    let mut orders = lone.receive(5, Frame::Bye(ByeCode::Done));
+    orders.extend(lone.run(60 * SECOND_US));
+    assert_eq!(closed(&orders), [(5, CloseReason::ByPeer)]);
+}
+
+#[test]
+fn a_later_dial_replaces_a_twin_that_died() {
+    let mut lone = Lone::greeted();
+    lone.acked(5, &[(1, 1)]);
+    lone.run(3 * SECOND_US);
+    lone.tell(link_up(6, PEER, None));
+    let orders = lone.receive(6, Frame::Hello(Hello { dial: 2, ..hello(7, "e") }));
+    assert_eq!(closed(&orders), [(5, CloseReason::Duplicate)]);
 }
