@@ -101,7 +101,7 @@ pub(crate) struct Shell {
     mail: Arc<Mail>,
     journal: Arc<Journal>,
     deliveries: Vec<Delivery>,
-    /// What the Node must hear of its own orders, before the turn ends.
+    /// What the Node must hear of its own orders, in this turn or the next.
     echoes: Vec<Input>,
     /// Uplinks whose listeners the network task had no time for.
     unheard: Vec<UplinkId>,
@@ -225,8 +225,12 @@ impl Shell {
         }
     }
 
-    /// When the Node wants to hear the time. `None`: never, unless something happens.
+    /// When the Node wants to hear the time, or an answer that is left from this turn. `None`:
+    /// never, unless something happens.
     fn sleep_until(&self) -> Option<Instant> {
+        if !self.echoes.is_empty() {
+            return Some(Instant::now());
+        }
         let left = self.node.deadline()?.since(Clock::now());
         Some(Instant::now() + Duration::from_micros(left))
     }

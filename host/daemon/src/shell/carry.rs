@@ -9,6 +9,10 @@ use super::Shell;
 use super::journal::Happening;
 use crate::net::{LinkSender, SendError};
 
+/// How often in one turn orders may be answered on the spot. What is left waits for the next
+/// turn, so that no answer that begets an order keeps the loop from everybody else.
+const ECHO_ROUNDS: usize = 4;
+
 /// Tells the other side that the link ends in good order, and closes it.
 pub(super) fn say_goodbye(sender: LinkSender) {
     // A link that is gone or has no room for one more frame ends without the word.
@@ -20,15 +24,15 @@ impl Shell {
     /// Carries out all of the Node's orders, then wakes those who wait, once for all of them.
     pub(super) fn carry_out(&mut self) {
         self.tally.turns += 1;
-        loop {
+        for _ in 0..ECHO_ROUNDS {
+            for echo in std::mem::take(&mut self.echoes) {
+                self.node.handle(self.now, echo);
+            }
             while let Some(output) = self.node.poll() {
                 self.carry(output);
             }
             if self.echoes.is_empty() {
                 break;
-            }
-            for echo in std::mem::take(&mut self.echoes) {
-                self.node.handle(self.now, echo);
             }
         }
         self.mail.deliver(&mut self.deliveries);
