@@ -7,7 +7,7 @@ use crate::links::{Carried, Link, PieceId};
 use crate::output::{CloseReason, Event};
 use pointsman_sdk::failover::{self, Resend, Verdict};
 
-/// What a hedge may put on a link without room, in bytes: about the round trip of a voice call.
+/// What a hedge may put on a link without room, in bytes: one piece of the largest size.
 const HEDGE_BYTES_MIN: u64 = 16 << 10;
 
 impl Node {
