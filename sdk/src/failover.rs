@@ -3,7 +3,7 @@
 //! It is asked on events, and while something is wrong on a tick. It owns the mask of usable
 //! paths; the selector chooses inside it.
 
-use crate::{Fault, Manifest, Paths, Settings};
+use crate::{Fault, Manifest, Outcome, Paths, Settings, State};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,6 +191,19 @@ pub trait Failover: Default {
     /// Takes its settings. The default takes none.
     fn configure(&mut self, settings: &Settings) -> Result<(), Fault> {
         settings.none()
+    }
+
+    /// Takes over what was learned so far, after `configure`. The default, of a policy that
+    /// learns nothing, refuses any state.
+    fn restore(&mut self, learned: &State) -> Result<(), Fault> {
+        Err(Fault::BadState(learned.schema))
+    }
+
+    /// The state after these outcomes; called off the path of packets. The default learns
+    /// nothing.
+    fn learn(before: Option<State>, seen: &[Outcome]) -> Option<State> {
+        let _ = seen;
+        before
     }
 
     /// Answers one question. Equal questions get equal verdicts.

@@ -32,17 +32,21 @@
 #[cfg(all(target_arch = "wasm32", not(feature = "native")))]
 extern crate self as pointsman_sdk;
 
+pub mod anomaly;
 mod export;
 pub mod failover;
+mod learning;
 mod lifecycle;
 mod log;
 pub mod path;
+pub mod reputation;
 pub mod selector;
 
 #[cfg(all(target_arch = "wasm32", not(feature = "native")))]
 #[doc(hidden)]
 pub mod bindings;
 
+pub use learning::{Outcome, State};
 pub use lifecycle::{Fault, Manifest, Settings, Value};
 pub use log::{Level, log};
 pub use path::{Path, PathRow, Paths, Transport, UNKNOWN};

@@ -3,7 +3,7 @@
 //! It is asked when a path has room and something waits. Its verdict may hold as a lease for
 //! the next packets, so that it is not asked for each.
 
-use crate::{Fault, Manifest, Paths, Settings};
+use crate::{Fault, Manifest, Outcome, Paths, Settings, State};
 
 /// Bits of [`Question::flags`].
 pub mod flags {
@@ -221,6 +221,19 @@ pub trait Selector: Default {
     /// Takes its settings. The default takes none.
     fn configure(&mut self, settings: &Settings) -> Result<(), Fault> {
         settings.none()
+    }
+
+    /// Takes over what was learned so far, after `configure`. The default, of a policy that
+    /// learns nothing, refuses any state.
+    fn restore(&mut self, learned: &State) -> Result<(), Fault> {
+        Err(Fault::BadState(learned.schema))
+    }
+
+    /// The state after these outcomes; called off the path of packets. The default learns
+    /// nothing.
+    fn learn(before: Option<State>, seen: &[Outcome]) -> Option<State> {
+        let _ = seen;
+        before
     }
 
     /// Answers one question. Equal questions get equal verdicts.

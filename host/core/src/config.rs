@@ -17,6 +17,7 @@ use pointsman_sdk::selector::Class;
 
 use crate::id::PeerId;
 use crate::input::Address;
+use crate::policy::Role;
 
 pub use diff::{Change, diff};
 pub use keys::{KeyDoc, keys};
@@ -48,6 +49,12 @@ pub struct Config {
     pub selector: PolicyConfig,
     /// `[policy.failover]`.
     pub failover: PolicyConfig,
+    /// `[policy.reputation]`.
+    pub reputation: PolicyConfig,
+    /// `[policy.anomaly]`.
+    pub anomaly: PolicyConfig,
+    /// `[policy]`: what holds for all of them.
+    pub policy: PolicyRules,
     /// `control.socket`: path; `None` for the default in the runtime folder.
     pub control_socket: Option<String>,
     /// `log.level`: a `tracing` filter such as `info` or `pointsman=debug`.
@@ -129,6 +136,18 @@ pub struct NodeConfig {
     pub duplicates_permille: u16,
 }
 
+impl Config {
+    /// What is configured for a role.
+    pub fn slot(&self, role: Role) -> &PolicyConfig {
+        match role {
+            Role::Selector => &self.selector,
+            Role::Failover => &self.failover,
+            Role::Reputation => &self.reputation,
+            Role::Anomaly => &self.anomaly,
+        }
+    }
+}
+
 impl NodeConfig {
     /// The time to live of a class where the application gives none.
     pub fn ttl_us(&self, class: Class) -> Option<u64> {
@@ -147,13 +166,36 @@ pub enum Module {
     File(String),
 }
 
+/// `[policy]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRules {
+    /// `keys`: minisign public keys. Where there is one, a module from a file must be signed
+    /// by one of them.
+    pub keys: Vec<String>,
+    /// `probation_ms`: for how long a policy that was swapped in must prove itself while the
+    /// one before stays warm, in microseconds; 0: it need not.
+    pub probation_us: u64,
+    /// `watch`: whether edits of this file and of modules are noticed by themselves.
+    pub watch: bool,
+    /// `sample`: one decision in so many is recorded; 0: none.
+    pub sample: u32,
+    /// `log_mib`: size of the decision log on disk, in MiB; 0: none.
+    pub log_mib: u32,
+}
+
 /// `[policy.ROLE]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyConfig {
     /// `module`.
     pub module: Module,
+    /// `digest`: SHA-256 that the module must have, as 64 hexadecimal digits in lower case.
+    pub digest: Option<String>,
     /// `budget_us`: how long one answer may take, in microseconds.
     pub budget_us: u32,
+    /// `mean_us`: how long answers may take on average during probation, in microseconds.
+    pub mean_us: u32,
+    /// `memory_mib`: the memory that an instance may have, in MiB.
+    pub memory_mib: u32,
     /// `[policy.ROLE.settings]`, in their order in the file.
     pub settings: Vec<(String, Value)>,
 }

@@ -5,8 +5,9 @@ use pointsman_sdk::selector::Class;
 
 use crate::config::NodeConfig;
 use crate::frame::{Channel, Frame, FrameError};
-use crate::id::{DialId, LinkId, PeerId, Time, Token, UplinkId};
-use crate::policy::{Failover, Selector};
+use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, Token, UplinkId};
+use crate::policy::{Failover, Role, Selector, Swap};
+use pointsman_sdk::reputation::Standing;
 
 pub use pointsman_sdk::Transport;
 
@@ -227,9 +228,23 @@ pub enum Input {
     /// An edited config took effect.
     Configured(NodeConfig),
     /// Another selector from now on.
-    SelectorSwapped(Option<Box<dyn Selector>>),
+    SelectorSwapped(Swap<dyn Selector>),
     /// Another failover policy from now on.
-    FailoverSwapped(Option<Box<dyn Failover>>),
+    FailoverSwapped(Swap<dyn Failover>),
+    /// Bring back the policy that was there before, if it is still warm.
+    RollBack(Role),
+    /// Tell one decision in so many, with its outcome; 0: none.
+    SampleDecisions {
+        /// 1: all of them.
+        every: u32,
+    },
+    /// A reputation policy's answer to [`Output::Fold`](crate::output::Output::Fold).
+    Stood {
+        /// Whose.
+        peer: PeerNumber,
+        /// What it is now.
+        standing: Standing,
+    },
 }
 
 /// A message as an application hands it over.

@@ -127,8 +127,10 @@ pub const COMMANDS_MAX: usize = 64;
 /// Messages that wait for the loop, on their way from applications into the Node.
 pub const SUBMISSIONS_MAX: usize = 4096;
 
-/// Bytes of a policy module.
-pub const MODULE_BYTES_MAX: usize = 8 << 20;
+/// Bytes of a policy module: one in JavaScript or Python brings its interpreter along.
+pub const MODULE_BYTES_MAX: usize = 48 << 20;
+/// Keys that may sign modules.
+pub const POLICY_KEYS_MAX: usize = 16;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.

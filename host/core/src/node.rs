@@ -129,14 +129,15 @@ impl Node {
                 self.power = Power { battery_permille, charging, saver };
             }
             Input::Configured(config) => self.configured(config),
-            Input::SelectorSwapped(module) => {
-                self.selector.swap(module);
+            Input::SelectorSwapped(swap) => {
+                self.selector.swap(swap.module);
                 self.all_paths_changed();
             }
-            Input::FailoverSwapped(module) => {
-                self.failover.swap(module);
+            Input::FailoverSwapped(swap) => {
+                self.failover.swap(swap.module);
                 self.clear_masks();
             }
+            Input::RollBack(_) | Input::SampleDecisions { .. } | Input::Stood { .. } => {}
         }
     }
 

@@ -5,9 +5,10 @@ use pointsman_sdk::failover;
 use pointsman_sdk::selector::Class;
 
 use crate::frame::{Channel, Frame};
-use crate::id::{DialId, LinkId, PeerId, Time, Token, UplinkId};
+use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, Token, UplinkId};
 use crate::input::{Address, DialFailure, DownReason};
-use crate::policy::{Role, Strike};
+use crate::policy::{AnomalyQuestion, Decision, Misconduct, ReputationQuestion, Role, Strike};
+use pointsman_sdk::Outcome;
 
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,19 @@ pub enum Output {
     },
     /// Something happened that people or programs may want to know.
     Event(Event),
+    /// A decision, of those that are sampled.
+    Decided(Box<Decision>),
+    /// What became of such a decision.
+    Outcome(Outcome),
+    /// Ask the reputation policy, off the loop. Answered by `Stood`.
+    Fold {
+        /// About whom.
+        peer: PeerNumber,
+        /// What.
+        question: ReputationQuestion,
+    },
+    /// Ask the anomaly policy, off the loop.
+    Inspect(AnomalyQuestion),
 }
 
 /// A message that arrived.
@@ -202,6 +216,31 @@ pub enum Event {
         strike: Strike,
         /// So many so far.
         strikes: u64,
+    },
+    /// A policy came into a slot.
+    Swapped {
+        /// Which slot.
+        role: Role,
+        /// Its generation.
+        generation: u64,
+    },
+    /// A policy has proven itself: the one before is let go.
+    Proven {
+        /// Which slot.
+        role: Role,
+        /// Its generation.
+        generation: u64,
+    },
+    /// A policy did not prove itself: the one before is back.
+    RolledBack {
+        /// Which slot.
+        role: Role,
+        /// The generation that went.
+        generation: u64,
+        /// The generation that is back.
+        to: u64,
+        /// Why.
+        because: Misconduct,
     },
     /// The machine slept.
     Resumed(u64),

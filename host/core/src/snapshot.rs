@@ -28,7 +28,7 @@ pub struct Snapshot {
 }
 
 /// A slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotSnapshot {
     /// Whether a module is in it; otherwise the builtin policy answers.
     pub has_module: bool,
@@ -40,6 +40,10 @@ pub struct SlotSnapshot {
     pub strikes: u64,
     /// The last of them.
     pub last_strike: Option<Strike>,
+    /// The shell's number for what is in it.
+    pub generation: u64,
+    /// Whether it still must prove itself, with the one before kept warm.
+    pub on_probation: bool,
 }
 
 /// A peer.

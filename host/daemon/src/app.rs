@@ -13,7 +13,7 @@ use pointsman_core::config::{Allow, Config, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Input, Source};
 use pointsman_core::limits::{COMMANDS_MAX, SUBMISSIONS_MAX};
-use pointsman_core::policy::{Failover, Selector};
+use pointsman_core::policy::{Failover, Selector, Swap};
 use tokio::sync::mpsc;
 
 use crate::clock::{self, Clock};
@@ -130,8 +130,8 @@ fn node(
 ) -> Node {
     let now = Clock::now();
     let mut node = Node::new(me, node_config(config), clock::session());
-    node.handle(now, Input::SelectorSwapped(Some(selector)));
-    node.handle(now, Input::FailoverSwapped(Some(failover)));
+    node.handle(now, Input::SelectorSwapped(Swap::settled(selector, 1)));
+    node.handle(now, Input::FailoverSwapped(Swap::settled(failover, 1)));
     for peer in &config.peers {
         for address in peer.addresses.iter().cloned() {
             let source = Source::Config;

@@ -260,6 +260,8 @@ fn natives(role: Role) -> &'static [&'static str] {
     match role {
         Role::Selector => &builtin::SELECTORS,
         Role::Failover => &builtin::FAILOVERS,
+        Role::Reputation => &builtin::REPUTATIONS,
+        Role::Anomaly => &builtin::ANOMALIES,
     }
 }
 
@@ -298,12 +300,13 @@ fn refused(role: Role, error: &LoadError) -> SeatError {
 
 #[cfg(test)]
 mod tests {
+    use pointsman_core::config::Config;
     use pointsman_sdk::Value;
 
     use super::*;
 
     fn config(module: Module) -> PolicyConfig {
-        PolicyConfig { module, budget_us: 1000, settings: Vec::new() }
+        PolicyConfig { module, ..Config::default().selector }
     }
 
     #[test]

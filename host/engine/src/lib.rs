@@ -108,6 +108,9 @@ impl Engine {
         Ok(match file.role {
             Role::Selector => self.open::<SelectorRole>(file)?.2,
             Role::Failover => self.open::<FailoverRole>(file)?.2,
+            Role::Reputation | Role::Anomaly => {
+                return Err(InspectError::NoRole { exports: file.role.name().to_owned() });
+            }
         })
     }
 

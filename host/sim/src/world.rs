@@ -336,6 +336,7 @@ impl World {
                 self.sites[index].fates.entry(token).or_default().push(fate);
             }
             Output::Event(event) => self.sites[index].events.push((now, event)),
+            Output::Decided(_) | Output::Outcome(_) | Output::Fold { .. } | Output::Inspect(_) => {}
         }
     }
 

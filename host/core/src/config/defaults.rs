@@ -1,7 +1,7 @@
 //! What holds where `config.toml` says nothing; the file in the root of the repository shows
 //! the same, key by key.
 
-use super::{Allow, Config, Module, NodeConfig, PolicyConfig, UplinkConfig};
+use super::{Allow, Config, Module, NodeConfig, PolicyConfig, PolicyRules, UplinkConfig};
 
 /// The network's name, and the port beside libp2p's custom of 4001.
 const NETWORK: &str = "pointsman";
@@ -10,6 +10,9 @@ const PORT: u16 = 4001;
 /// A policy's answer takes well under a microsecond; five hundred leave room for a cold cache
 /// and a preempted thread, and still fit a hundred times into the suspicion of a lost packet.
 const BUDGET_US: u32 = 500;
+
+/// Asked off the loop, where nobody waits: 50 ms.
+const ASIDE_BUDGET_US: u32 = 50_000;
 
 impl Default for Config {
     fn default() -> Self {
@@ -23,8 +26,11 @@ impl Default for Config {
             peers: Vec::new(),
             mdns: true,
             node: NodeConfig::default(),
-            selector: embedded("fastest-first"),
-            failover: embedded("standby"),
+            selector: embedded("fastest-first", BUDGET_US),
+            failover: embedded("standby", BUDGET_US),
+            reputation: embedded("beta", ASIDE_BUDGET_US),
+            anomaly: embedded("thresholds", ASIDE_BUDGET_US),
+            policy: PolicyRules::default(),
             control_socket: None,
             log_level: "info".to_owned(),
             log_json: false,
@@ -67,10 +73,19 @@ impl UplinkConfig {
     }
 }
 
-fn embedded(name: &str) -> PolicyConfig {
+impl Default for PolicyRules {
+    fn default() -> Self {
+        Self { keys: Vec::new(), probation_us: 10_000_000, watch: true, sample: 64, log_mib: 16 }
+    }
+}
+
+fn embedded(name: &str, budget_us: u32) -> PolicyConfig {
     PolicyConfig {
         module: Module::Embedded(name.to_owned()),
-        budget_us: BUDGET_US,
+        digest: None,
+        budget_us,
+        mean_us: (budget_us / 10).min(50),
+        memory_mib: 16,
         settings: Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! What an edit changed.
 
-use super::{Config, NodeConfig, PolicyConfig};
+use super::{Config, NodeConfig, PolicyConfig, PolicyRules};
 
 /// A key whose value changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
         node,
         selector,
         failover,
+        reputation,
+        anomaly,
+        policy,
         control_socket,
         log_level,
         log_json,
@@ -42,6 +45,9 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     node_changes(node, &new.node, &mut changes);
     policy_changes(SELECTOR_KEYS, selector, &new.selector, &mut changes);
     policy_changes(FAILOVER_KEYS, failover, &new.failover, &mut changes);
+    policy_changes(REPUTATION_KEYS, reputation, &new.reputation, &mut changes);
+    policy_changes(ANOMALY_KEYS, anomaly, &new.anomaly, &mut changes);
+    rule_changes(policy, &new.policy, &mut changes);
     changes.at_restart("control.socket", *control_socket != new.control_socket);
     changes.at_once("log.level", *log_level != new.log_level);
     changes.at_restart("log.json", *log_json != new.log_json);
@@ -88,19 +94,44 @@ fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
     changes.at_once("delivery.duplicates_permille", differs);
 }
 
-const SELECTOR_KEYS: [&str; 3] =
-    ["policy.selector.module", "policy.selector.budget_us", "policy.selector.settings"];
-const FAILOVER_KEYS: [&str; 3] =
-    ["policy.failover.module", "policy.failover.budget_us", "policy.failover.settings"];
+fn rule_changes(old: &PolicyRules, new: &PolicyRules, changes: &mut Changes) {
+    let PolicyRules { keys, probation_us, watch, sample, log_mib } = old;
+    changes.at_once("policy.keys", *keys != new.keys);
+    changes.at_once("policy.probation_ms", *probation_us != new.probation_us);
+    changes.at_once("policy.watch", *watch != new.watch);
+    changes.at_once("policy.sample", *sample != new.sample);
+    changes.at_once("policy.log_mib", *log_mib != new.log_mib);
+}
+
+macro_rules! keys_of {
+    ($role:literal) => {
+        [
+            concat!("policy.", $role, ".module"),
+            concat!("policy.", $role, ".digest"),
+            concat!("policy.", $role, ".budget_us"),
+            concat!("policy.", $role, ".mean_us"),
+            concat!("policy.", $role, ".memory_mib"),
+            concat!("policy.", $role, ".settings"),
+        ]
+    };
+}
+
+const SELECTOR_KEYS: [&str; 6] = keys_of!("selector");
+const FAILOVER_KEYS: [&str; 6] = keys_of!("failover");
+const REPUTATION_KEYS: [&str; 6] = keys_of!("reputation");
+const ANOMALY_KEYS: [&str; 6] = keys_of!("anomaly");
 
 fn policy_changes(
-    [module_key, budget_key, settings_key]: [&'static str; 3],
+    [module_key, digest_key, budget_key, mean_key, memory_key, settings_key]: [&'static str; 6],
     old: &PolicyConfig,
     new: &PolicyConfig,
     changes: &mut Changes,
 ) {
-    let PolicyConfig { module, budget_us, settings } = old;
+    let PolicyConfig { module, digest, budget_us, mean_us, memory_mib, settings } = old;
     changes.at_once(module_key, *module != new.module);
+    changes.at_once(digest_key, *digest != new.digest);
     changes.at_once(budget_key, *budget_us != new.budget_us);
+    changes.at_once(mean_key, *mean_us != new.mean_us);
+    changes.at_once(memory_key, *memory_mib != new.memory_mib);
     changes.at_once(settings_key, *settings != new.settings);
 }

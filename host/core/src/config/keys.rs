@@ -13,8 +13,10 @@ use super::rules::{self, Rule};
 use super::{Allow, Config, Module, PeerConfig, UplinkConfig};
 use crate::id::PeerId;
 use crate::input::Address;
-use crate::limits::{ADDRESSES_PER_PEER_MAX, LINKS_PER_PEER_MAX, PEERS_MAX, UPLINKS_MAX};
-use crate::policy::builtin::{FAILOVERS, SELECTORS};
+use crate::limits::{
+    ADDRESSES_PER_PEER_MAX, LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, UPLINKS_MAX,
+};
+use crate::policy::builtin::{ANOMALIES, FAILOVERS, REPUTATIONS, SELECTORS};
 use toml::de::DeArray;
 
 /// A key that is read into a `T`.
@@ -44,6 +46,7 @@ pub(super) enum Field<T> {
         builtins: &'static [&'static str],
         set: fn(&mut T, Module),
     },
+    Keys(fn(&mut T, Vec<String>)),
     Settings(fn(&mut T, Vec<(String, Value)>)),
     /// An array of tables, whose own keys are these.
     Each {
@@ -70,6 +73,7 @@ impl<T> Field<T> {
                 "\"embedded:NAME\", \"builtin:{}\", or the path of a .wasm file",
                 builtins.join("|")
             ),
+            Self::Keys(_) => format!("up to {POLICY_KEYS_MAX} minisign public keys in brackets"),
             Self::Settings(_) => {
                 "a table of booleans, whole numbers, texts, and lists of either of the last two"
                     .to_owned()
@@ -128,6 +132,14 @@ const fn budget<T>(set: fn(&mut T, u64)) -> Field<T> {
     Field::Number { range: 10..=100_000, unit: "microseconds", set }
 }
 
+const fn mean<T>(set: fn(&mut T, u64)) -> Field<T> {
+    Field::Number { range: 1..=100_000, unit: "microseconds", set }
+}
+
+const fn memory<T>(set: fn(&mut T, u64)) -> Field<T> {
+    Field::Number { range: 1..=256, unit: "MiB", set }
+}
+
 const fn text<T>(rule: Rule, set: fn(&mut T, String)) -> Field<T> {
     Field::Text { rule, set }
 }
@@ -142,7 +154,7 @@ fn ttl_us(ms: u64) -> Option<u64> {
 }
 
 /// The keys of the config itself, table by table.
-pub(super) static KEYS: [Key<Config>; 28] = [
+pub(super) static KEYS: [Key<Config>; 51] = [
     key(
         "network.name",
         text(rules::NETWORK, |c, name| {
@@ -203,18 +215,74 @@ pub(super) static KEYS: [Key<Config>; 28] = [
             set: |c, share| c.node.duplicates_permille = narrow(share),
         },
     ),
+    key("policy.keys", Field::Keys(|c, keys| c.policy.keys = keys)),
+    key(
+        "policy.probation_ms",
+        Field::Number {
+            range: 0..=10 * MINUTE_MS,
+            unit: "milliseconds; 0 is without",
+            set: |c, ms| c.policy.probation_us = ms * 1000,
+        },
+    ),
+    key("policy.watch", Field::Flag(|c, flag| c.policy.watch = flag)),
+    key(
+        "policy.sample",
+        Field::Number {
+            range: 0..=1_000_000,
+            unit: "decisions for each that is recorded; 0 is none",
+            set: |c, every| c.policy.sample = narrow(every),
+        },
+    ),
+    key(
+        "policy.log_mib",
+        Field::Number {
+            range: 0..=1024,
+            unit: "MiB; 0 is none",
+            set: |c, mib| c.policy.log_mib = narrow(mib),
+        },
+    ),
     key(
         "policy.selector.module",
         Field::Module { builtins: &SELECTORS, set: |c, module| c.selector.module = module },
     ),
+    key("policy.selector.digest", text(rules::DIGEST, |c, text| c.selector.digest = Some(text))),
     key("policy.selector.budget_us", budget(|c, us| c.selector.budget_us = narrow(us))),
+    key("policy.selector.mean_us", mean(|c, us| c.selector.mean_us = narrow(us))),
+    key("policy.selector.memory_mib", memory(|c, mib| c.selector.memory_mib = narrow(mib))),
     key("policy.selector.settings", Field::Settings(|c, settings| c.selector.settings = settings)),
     key(
         "policy.failover.module",
         Field::Module { builtins: &FAILOVERS, set: |c, module| c.failover.module = module },
     ),
+    key("policy.failover.digest", text(rules::DIGEST, |c, text| c.failover.digest = Some(text))),
     key("policy.failover.budget_us", budget(|c, us| c.failover.budget_us = narrow(us))),
+    key("policy.failover.mean_us", mean(|c, us| c.failover.mean_us = narrow(us))),
+    key("policy.failover.memory_mib", memory(|c, mib| c.failover.memory_mib = narrow(mib))),
     key("policy.failover.settings", Field::Settings(|c, settings| c.failover.settings = settings)),
+    key(
+        "policy.reputation.module",
+        Field::Module { builtins: &REPUTATIONS, set: |c, module| c.reputation.module = module },
+    ),
+    key(
+        "policy.reputation.digest",
+        text(rules::DIGEST, |c, text| c.reputation.digest = Some(text)),
+    ),
+    key("policy.reputation.budget_us", budget(|c, us| c.reputation.budget_us = narrow(us))),
+    key("policy.reputation.mean_us", mean(|c, us| c.reputation.mean_us = narrow(us))),
+    key("policy.reputation.memory_mib", memory(|c, mib| c.reputation.memory_mib = narrow(mib))),
+    key(
+        "policy.reputation.settings",
+        Field::Settings(|c, settings| c.reputation.settings = settings),
+    ),
+    key(
+        "policy.anomaly.module",
+        Field::Module { builtins: &ANOMALIES, set: |c, module| c.anomaly.module = module },
+    ),
+    key("policy.anomaly.digest", text(rules::DIGEST, |c, text| c.anomaly.digest = Some(text))),
+    key("policy.anomaly.budget_us", budget(|c, us| c.anomaly.budget_us = narrow(us))),
+    key("policy.anomaly.mean_us", mean(|c, us| c.anomaly.mean_us = narrow(us))),
+    key("policy.anomaly.memory_mib", memory(|c, mib| c.anomaly.memory_mib = narrow(mib))),
+    key("policy.anomaly.settings", Field::Settings(|c, settings| c.anomaly.settings = settings)),
     key("control.socket", text(rules::SOCKET, |c, path| c.control_socket = Some(path))),
     key("log.level", text(rules::LOG_LEVEL, |c, level| c.log_level = level)),
     key("log.json", Field::Flag(|c, flag| c.log_json = flag)),

@@ -11,7 +11,7 @@ use super::suggest::nearest;
 use super::{Allow, rules};
 use crate::id::PeerId;
 use crate::input::Address;
-use crate::limits::{ADDRESSES_PER_PEER_MAX, PEERS_MAX};
+use crate::limits::{ADDRESSES_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX};
 
 /// Something wrong at a place of the text.
 pub(super) struct Fault {
@@ -164,6 +164,10 @@ impl Reading {
                 };
                 set(target, allow);
             }
+            Field::Keys(set) => {
+                let texts = self.list(given.as_array()?, POLICY_KEYS_MAX, shown);
+                set(target, self.map(&texts, shown, Self::minisign_key));
+            }
             Field::Module { builtins, set } => {
                 set(target, rules::module(given.as_str()?, builtins)?)
             }
@@ -210,6 +214,14 @@ impl Reading {
             return None;
         };
         Address::parse(text).map_err(|error| self.refused(value, shown, text, &error)).ok()
+    }
+
+    fn minisign_key(&mut self, value: Spot<'_, '_>, shown: &str) -> Option<String> {
+        let key = value.get_ref().as_str().filter(|text| (rules::MINISIGN_KEY.holds)(text));
+        if key.is_none() {
+            self.wrong(value, shown, rules::MINISIGN_KEY.says);
+        }
+        key.map(str::to_owned)
     }
 
     /// A policy's settings, in the order of the text.

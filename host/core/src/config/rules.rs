@@ -65,6 +65,24 @@ pub(super) const RISK_GROUP: Rule = Rule {
     holds: |text| (1..=64).contains(&text.len()) && is_word(text),
 };
 
+pub(super) const DIGEST: Rule = Rule {
+    says: "a SHA-256 as 64 hexadecimal digits in lower case, as `pointsman policy check` tells it",
+    holds: |text| {
+        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        text.len() == 64 && text.bytes().all(digit)
+    },
+};
+
+/// The second line of a `.pub` file: two letters, a key number and an Ed25519 key, 42 bytes in
+/// base64.
+pub(super) const MINISIGN_KEY: Rule = Rule {
+    says: "a minisign public key: the 56 characters of the second line of its .pub file",
+    holds: |text| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+/".contains(&b);
+        text.len() == 56 && text.starts_with("RW") && text.bytes().all(allowed)
+    },
+};
+
 pub(super) const LOG_LEVEL: Rule = Rule {
     says: "off, error, warn, info, debug or trace, or several of target=level with commas between",
     holds: |text| text.len() <= 1024 && text.split(',').all(|part| is_directive(part.trim())),

@@ -289,6 +289,7 @@ impl Node {
         let strikes = match role {
             Role::Selector => self.selector.snapshot().strikes,
             Role::Failover => self.failover.snapshot().strikes,
+            Role::Reputation | Role::Anomaly => return,
         };
         self.tell(Event::Struck { role, strike, strikes });
     }

@@ -17,6 +17,12 @@ pub const SELECTORS: [&str; 1] = ["fastest-first"];
 /// Names of the native failover policies, the default first.
 pub const FAILOVERS: [&str; 1] = ["standby"];
 
+/// Names of the native reputation policies, the default first.
+pub const REPUTATIONS: [&str; 1] = ["beta"];
+
+/// Names of the native anomaly policies, the default first.
+pub const ANOMALIES: [&str; 1] = ["thresholds"];
+
 /// A policy compiled into this binary, asked like a module.
 #[derive(Clone, Debug, Default)]
 pub struct Native<P>(pub P);
@@ -59,6 +65,8 @@ impl fmt::Display for BuiltinError {
                 let known = match role {
                     Role::Selector => SELECTORS.join(", "),
                     Role::Failover => FAILOVERS.join(", "),
+                    Role::Reputation => REPUTATIONS.join(", "),
+                    Role::Anomaly => ANOMALIES.join(", "),
                 };
                 write!(f, "no builtin {} is called {name:?}; there is {known}", role.name())
             }

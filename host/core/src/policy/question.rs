@@ -1,6 +1,10 @@
 //! Questions as the host keeps them: owned, so that they can be recorded and asked again.
 
+use pointsman_sdk::anomaly::Series;
+use pointsman_sdk::reputation::{Observation, Standing};
 use pointsman_sdk::{PathRow, Paths, failover, selector};
+
+use super::Role;
 
 /// A question to a selector: the arguments of `choose`, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,6 +124,51 @@ impl FailoverQuestion {
             store_left_kib: self.store_left_kib,
             paths: Paths::new(&self.paths),
             dialables: &self.dialables,
+        }
+    }
+}
+
+/// A question to a reputation policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReputationQuestion {
+    /// The Node's clock in milliseconds.
+    pub now_ms: u64,
+    /// The standing so far.
+    pub was: Standing,
+    /// What was seen since, in the order of time.
+    pub seen: Vec<Observation>,
+}
+
+/// A question to an anomaly policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnomalyQuestion {
+    /// The Node's clock in milliseconds.
+    pub now_ms: u64,
+    /// The measures.
+    pub window: Vec<Series>,
+}
+
+/// A question to any policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// To a selector.
+    Selector(SelectorQuestion),
+    /// To a failover policy.
+    Failover(FailoverQuestion),
+    /// To a reputation policy.
+    Reputation(ReputationQuestion),
+    /// To an anomaly policy.
+    Anomaly(AnomalyQuestion),
+}
+
+impl Question {
+    /// Whom it is for.
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Selector(_) => Role::Selector,
+            Self::Failover(_) => Role::Failover,
+            Self::Reputation(_) => Role::Reputation,
+            Self::Anomaly(_) => Role::Anomaly,
         }
     }
 }

@@ -164,6 +164,8 @@ impl Count {
             answered_by_builtin: self.answered_by_builtin,
             strikes: self.strikes,
             last_strike: self.last_strike,
+            generation: 0,
+            on_probation: false,
         }
     }
 }

@@ -6,6 +6,8 @@ use pointsman_core::config::{Config, diff, keys};
 
 use super::{A, commented_keys, good, uncommented};
 
+const DIGEST: &str = "'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'";
+
 /// For every key a text that changes it and no other.
 fn edits() -> Vec<(&'static str, String)> {
     let uplink = |line: &str| format!("[[uplink]]\nname = 'a'\n{line}");
@@ -27,12 +29,35 @@ fn edits() -> Vec<(&'static str, String)> {
         ("delivery.ttl_ms.interactive", "1"),
         ("delivery.ttl_ms.bulk", "1"),
         ("delivery.duplicates_permille", "0"),
+        ("policy.keys", "['RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3']"),
+        ("policy.probation_ms", "0"),
+        ("policy.watch", "false"),
+        ("policy.sample", "1"),
+        ("policy.log_mib", "1"),
         ("policy.selector.module", "'builtin:fastest-first'"),
+        ("policy.selector.digest", DIGEST),
         ("policy.selector.budget_us", "501"),
+        ("policy.selector.mean_us", "49"),
+        ("policy.selector.memory_mib", "17"),
         ("policy.selector.settings", "{ a = 1 }"),
         ("policy.failover.module", "'builtin:standby'"),
+        ("policy.failover.digest", DIGEST),
         ("policy.failover.budget_us", "501"),
+        ("policy.failover.mean_us", "49"),
+        ("policy.failover.memory_mib", "17"),
         ("policy.failover.settings", "{ a = 1 }"),
+        ("policy.reputation.module", "'builtin:beta'"),
+        ("policy.reputation.digest", DIGEST),
+        ("policy.reputation.budget_us", "501"),
+        ("policy.reputation.mean_us", "49"),
+        ("policy.reputation.memory_mib", "17"),
+        ("policy.reputation.settings", "{ a = 1 }"),
+        ("policy.anomaly.module", "'builtin:thresholds'"),
+        ("policy.anomaly.digest", DIGEST),
+        ("policy.anomaly.budget_us", "501"),
+        ("policy.anomaly.mean_us", "49"),
+        ("policy.anomaly.memory_mib", "17"),
+        ("policy.anomaly.settings", "{ a = 1 }"),
         ("control.socket", "'s'"),
         ("log.level", "'warn'"),
         ("log.json", "true"),

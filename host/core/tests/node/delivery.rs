@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pointsman_core::frame::Frame;
 use pointsman_core::input::{Input, Protocol};
 use pointsman_core::output::{Fate, Refusal};
-use pointsman_core::policy::SelectorQuestion;
+use pointsman_core::policy::{SelectorQuestion, Swap};
 use pointsman_sdk::selector::Class;
 use pointsman_sim::{At, Cut, Wire};
 
@@ -211,7 +211,7 @@ impl pointsman_core::policy::Selector for FirstWithRoom {
 fn a_lease_of_a_full_path_does_not_keep_an_idle_one_from_use() {
     let mut scene = Scene::linked(1, Wire::of_latency_us(150_000));
     let a = scene.a;
-    scene.world.tell(a, Input::SelectorSwapped(Some(Box::new(FirstWithRoom))));
+    scene.world.tell(a, Input::SelectorSwapped(Swap::settled(Box::new(FirstWithRoom), 1)));
     scene.send(Class::Interactive, 120_000);
     scene.world.run_for(100_000);
     let links = &scene.world.site(a).node.as_ref().expect("running").snapshot().peers[0].links;

@@ -9,7 +9,7 @@ use pointsman_core::id::Time;
 use pointsman_core::id::UplinkId;
 use pointsman_core::input::Input;
 use pointsman_core::output::Event;
-use pointsman_core::policy::{Failover, FailoverQuestion, Strike};
+use pointsman_core::policy::{Failover, FailoverQuestion, Strike, Swap};
 use pointsman_sdk::failover::{self, Resend, Verdict};
 use pointsman_sdk::selector::Class;
 use pointsman_sim::{At, Cut, NodeIndex, Wire};
@@ -181,7 +181,7 @@ fn scripted(
 ) -> Arc<Mutex<Vec<(failover::Event, u32)>>> {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let policy = Scripted { asked: asked.clone(), answer };
-    scene.world.tell(scene.a, Input::FailoverSwapped(Some(Box::new(policy))));
+    scene.world.tell(scene.a, Input::FailoverSwapped(Swap::settled(Box::new(policy), 1)));
     asked
 }
 

@@ -115,7 +115,11 @@ impl Lone {
                     Output::Transmit { .. }
                     | Output::Deliver(_)
                     | Output::Fate { .. }
-                    | Output::Event(_) => {}
+                    | Output::Event(_)
+                    | Output::Decided(_)
+                    | Output::Outcome(_)
+                    | Output::Fold { .. }
+                    | Output::Inspect(_) => {}
                 }
             }
             orders.extend(self.run(10_000));

@@ -59,6 +59,7 @@ impl Shell {
                 }
             }
             Output::Event(event) => self.happened(event),
+            Output::Decided(_) | Output::Outcome(_) | Output::Fold { .. } | Output::Inspect(_) => {}
         }
     }
 
@@ -109,6 +110,9 @@ impl Shell {
             | Event::DialFailed { .. }
             | Event::Closed(..)
             | Event::Struck { .. }
+            | Event::Swapped { .. }
+            | Event::Proven { .. }
+            | Event::RolledBack { .. }
             | Event::Resumed(_) => None,
         };
         self.journal.write(Happening::Node { event, link, uplink });
@@ -129,6 +133,9 @@ fn link_of(event: &Event) -> Option<LinkId> {
         | Event::UplinkChanged(_)
         | Event::UplinkGone(_)
         | Event::Struck { .. }
+        | Event::Swapped { .. }
+        | Event::Proven { .. }
+        | Event::RolledBack { .. }
         | Event::Resumed(_) => None,
     }
 }

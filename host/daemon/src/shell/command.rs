@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pointsman_core::config::{Allow, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Address, Input, Source};
-use pointsman_core::policy::{Failover, Selector};
+use pointsman_core::policy::{Failover, Selector, Swap};
 use pointsman_core::snapshot::Snapshot;
 use tokio::sync::oneshot;
 
@@ -148,10 +148,10 @@ impl Shell {
             tracing::warn!("the network task is busy: who may connect changes with the next edit");
         }
         if let Some(selector) = selector {
-            self.node.handle(self.now, Input::SelectorSwapped(Some(selector)));
+            self.node.handle(self.now, Input::SelectorSwapped(Swap::settled(selector, 1)));
         }
         if let Some(failover) = failover {
-            self.node.handle(self.now, Input::FailoverSwapped(Some(failover)));
+            self.node.handle(self.now, Input::FailoverSwapped(Swap::settled(failover, 1)));
         }
         for (peer, address) in removed {
             self.node.handle(self.now, Input::Unsighted { peer, address, source: Source::Config });

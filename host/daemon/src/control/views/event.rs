@@ -203,6 +203,29 @@ fn node_event(event: &Event, info: Option<&LinkInfo>, uplink: &str) -> Told {
                 .with("why", strike.to_string())
                 .with("strikes", *strikes)
         }
+        Event::Swapped { role, generation } => {
+            let text = format!("generation {generation} of the {} is live", role.name());
+            Told::new("policy-swapped", text)
+                .with("role", role.name())
+                .with("generation", *generation)
+        }
+        Event::Proven { role, generation } => {
+            let text = format!("generation {generation} of the {} has proven itself", role.name());
+            Told::new("policy-proven", text)
+                .with("role", role.name())
+                .with("generation", *generation)
+        }
+        Event::RolledBack { role, generation, to, because } => {
+            let text = format!(
+                "generation {generation} of the {} is rolled back to {to}: {because}",
+                role.name()
+            );
+            Told::new("policy-rolled-back", text)
+                .with("role", role.name())
+                .with("generation", *generation)
+                .with("to", *to)
+                .with("why", because.to_string())
+        }
         Event::Resumed(asleep_us) => {
             Told::new("resumed", format!("the machine slept for {} ms", asleep_us / 1000))
                 .with("asleep_us", *asleep_us)

@@ -156,10 +156,11 @@ pub fn status(about: &About, seated: &[Seated], report: &Report) -> StatusView {
 /// The slots.
 pub(crate) fn policies(seated: &[Seated], node: &Snapshot) -> Vec<PolicyView> {
     let slot = |role| match role {
-        Role::Selector => &node.selector,
-        Role::Failover => &node.failover,
+        Role::Selector => node.selector.clone(),
+        Role::Failover => node.failover.clone(),
+        Role::Reputation | Role::Anomaly => SlotSnapshot::default(),
     };
-    seated.iter().map(|one| policy(one, slot(one.role))).collect()
+    seated.iter().map(|one| policy(one, &slot(one.role))).collect()
 }
 
 fn policy(seated: &Seated, slot: &SlotSnapshot) -> PolicyView {
