@@ -231,6 +231,21 @@ pub enum Input {
     SelectorSwapped(Swap<dyn Selector>),
     /// Another failover policy from now on.
     FailoverSwapped(Swap<dyn Failover>),
+    /// The selector of this generation in a fresh instance that was handed what it learned
+    /// since. Dropped where another generation is in the slot by now.
+    SelectorLearned {
+        /// The same policy.
+        module: Box<dyn Selector>,
+        /// Of which generation.
+        generation: u64,
+    },
+    /// The same for a failover policy.
+    FailoverLearned {
+        /// The same policy.
+        module: Box<dyn Failover>,
+        /// Of which generation.
+        generation: u64,
+    },
     /// Bring back the policy that was there before, if it is still warm.
     RollBack(Role),
     /// Tell one decision in so many, with its outcome; 0: none.

@@ -131,6 +131,8 @@ pub const SUBMISSIONS_MAX: usize = 4096;
 pub const MODULE_BYTES_MAX: usize = 48 << 20;
 /// Keys that may sign modules.
 pub const POLICY_KEYS_MAX: usize = 16;
+/// Findings in one answer of an anomaly policy.
+pub const FINDINGS_MAX: usize = 64;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.

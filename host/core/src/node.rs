@@ -137,7 +137,11 @@ impl Node {
                 self.failover.swap(swap.module);
                 self.clear_masks();
             }
-            Input::RollBack(_) | Input::SampleDecisions { .. } | Input::Stood { .. } => {}
+            Input::SelectorLearned { .. }
+            | Input::FailoverLearned { .. }
+            | Input::RollBack(_)
+            | Input::SampleDecisions { .. }
+            | Input::Stood { .. } => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! How the Node asks a policy: the question's form, the traits that engine and builtins
 //! implement, and the slot that falls back from one to the other.
 
+mod any;
 pub mod builtin;
 pub mod question;
 pub mod slot;
@@ -12,6 +13,7 @@ use pointsman_sdk::failover;
 use pointsman_sdk::reputation::Standing;
 use pointsman_sdk::selector;
 
+pub use any::{Policy, vet_findings, vet_standing};
 pub use question::{
     AnomalyQuestion, FailoverQuestion, Question, ReputationQuestion, SelectorQuestion,
 };
@@ -207,12 +209,16 @@ impl fmt::Display for Misconduct {
 }
 
 /// A verdict, vetted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// A selector's.
     Selector(selector::Verdict),
     /// A failover policy's.
     Failover(failover::Verdict),
+    /// A reputation policy's.
+    Reputation(Standing),
+    /// An anomaly policy's.
+    Anomaly(Vec<Finding>),
 }
 
 /// Who answered a question.

@@ -9,7 +9,7 @@ use pointsman_fastest_first::FastestFirst;
 use pointsman_sdk::{Fault, Settings, failover, selector};
 use pointsman_standby::Standby;
 
-use super::{Failover, FailoverQuestion, Role, Selector, SelectorQuestion, Strike};
+use super::{Failover, FailoverQuestion, Policy, Role, Selector, SelectorQuestion, Strike};
 
 /// Names of the native selectors, the default first.
 pub const SELECTORS: [&str; 1] = ["fastest-first"];
@@ -106,6 +106,17 @@ pub fn failover(name: &str, settings: &Settings) -> Result<Box<dyn Failover>, Bu
             Ok(Box::new(Native(policy)))
         }
         _ => Err(BuiltinError::Unknown { role: Role::Failover, name: name.to_owned() }),
+    }
+}
+
+/// The native policy of this role and name, configured.
+pub fn policy(role: Role, name: &str, settings: &Settings) -> Result<Policy, BuiltinError> {
+    match role {
+        Role::Selector => selector(name, settings).map(Policy::Selector),
+        Role::Failover => failover(name, settings).map(Policy::Failover),
+        Role::Reputation | Role::Anomaly => {
+            Err(BuiltinError::Unknown { role, name: name.to_owned() })
+        }
     }
 }
 

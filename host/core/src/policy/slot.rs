@@ -171,7 +171,10 @@ impl Count {
 }
 
 /// The verdict if it names only what was offered; `None` where it abstains.
-fn vet(question: &SelectorQuestion, bits: u64) -> Result<Option<SelectorVerdict>, Strike> {
+pub(super) fn vet(
+    question: &SelectorQuestion,
+    bits: u64,
+) -> Result<Option<SelectorVerdict>, Strike> {
     let verdict = SelectorVerdict::unpack(bits).map_err(|_| Strike::Invalid)?;
     let usable = |path: Path<'_>| path.flags() & (flags::UP | flags::MASKED) == flags::UP;
     match verdict.mode {
@@ -188,7 +191,7 @@ fn vet(question: &SelectorQuestion, bits: u64) -> Result<Option<SelectorVerdict>
 
 /// The verdict if it names only what was offered, a hedge cut to its budget; `None` where it
 /// abstains.
-fn vet_failover(
+pub(super) fn vet_failover(
     question: &FailoverQuestion,
     verdict: FailoverVerdict,
 ) -> Result<Option<FailoverVerdict>, Strike> {
