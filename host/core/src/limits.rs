@@ -131,6 +131,16 @@ pub const SUBMISSIONS_MAX: usize = 4096;
 pub const MODULE_BYTES_MAX: usize = 48 << 20;
 /// Keys that may sign modules.
 pub const POLICY_KEYS_MAX: usize = 16;
+/// Bytes that a realtime packet may take beyond a link's room: it is never kept waiting by the
+/// bulk before it.
+pub const URGENT_BYTES: u64 = 16 << 10;
+/// Questions that wait to be put to the policy that is warm, to be compared. When full, they
+/// are not compared.
+pub const SHADOW_QUESTIONS_MAX: usize = 32;
+/// Places that are watched at once because traffic stalls there.
+pub const STALLS_MAX: usize = 64;
+/// Sampled decisions whose packet is under way. When full, no further one is sampled.
+pub const OPEN_DECISIONS_MAX: usize = 1024;
 /// Findings in one answer of an anomaly policy.
 pub const FINDINGS_MAX: usize = 64;
 /// Bytes of a config file.

@@ -34,7 +34,7 @@ pub(crate) enum Carried {
 }
 
 /// Which piece of which message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PieceId {
     /// Index of the class.
     pub(crate) class: u8,
@@ -80,6 +80,8 @@ pub(crate) struct Acked {
     pub(crate) newest_sent_at: Option<Time>,
     /// How many packets.
     pub(crate) packets: u32,
+    /// How many of them later than their timeout, of those that carried a piece.
+    pub(crate) late: u32,
 }
 
 /// A link.
@@ -277,6 +279,7 @@ impl Link {
         acked.packets += 1;
         if let Carried::Piece(piece) = sent.carried {
             acked.pieces.push(piece);
+            acked.late += u32::from(late > 0);
         }
     }
 

@@ -9,16 +9,20 @@
 //! The files below it follow a link's life: `dialling` makes it, `greeting` admits it,
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
 //! `failing` notices that it falters and asks the failover policy, and `obeying` does what
-//! that says.
+//! that says. `proving` exchanges the policies themselves and watches the new ones; `deciding`
+//! tells of their decisions.
 
+mod deciding;
 mod dialling;
 mod failing;
 mod greeting;
 mod obeying;
+mod proving;
 mod receiving;
 mod report;
 mod sending;
 mod timers;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -28,8 +32,11 @@ use crate::input::{Address, Input, Uplink};
 use crate::links::{Link, saturate};
 use crate::output::{Event, Fate, Output, Refusal};
 use crate::peers::Peers;
+use crate::policy::Misconduct;
 use crate::policy::slot::{FailoverSlot, SelectorSlot};
+use deciding::Sampler;
 use pointsman_sdk::UNKNOWN;
+use proving::Proving;
 use report::Counters;
 use timers::{Timer, Timers};
 
@@ -60,6 +67,8 @@ pub struct Node {
     next_dial: u64,
     selector: SelectorSlot,
     failover: FailoverSlot,
+    proving: Proving,
+    sampler: Sampler,
     timers: Timers,
     /// Peers whose queues or links changed since packets were last spread.
     unsettled: BTreeSet<PeerNumber>,
@@ -94,6 +103,8 @@ impl Node {
             next_dial: 1,
             selector: SelectorSlot::default(),
             failover: FailoverSlot::default(),
+            proving: Proving::default(),
+            sampler: Sampler::default(),
             timers: Timers::default(),
             unsettled: BTreeSet::new(),
             orders: VecDeque::new(),
@@ -129,27 +140,28 @@ impl Node {
                 self.power = Power { battery_permille, charging, saver };
             }
             Input::Configured(config) => self.configured(config),
-            Input::SelectorSwapped(swap) => {
-                self.selector.swap(swap.module);
-                self.all_paths_changed();
+            Input::SelectorSwapped(swap) => self.selector_swapped(swap),
+            Input::FailoverSwapped(swap) => self.failover_swapped(swap),
+            Input::SelectorLearned { module, generation } => {
+                self.selector.learned(module, generation);
             }
-            Input::FailoverSwapped(swap) => {
-                self.failover.swap(swap.module);
-                self.clear_masks();
+            Input::FailoverLearned { module, generation } => {
+                self.failover.learned(module, generation);
             }
-            Input::SelectorLearned { .. }
-            | Input::FailoverLearned { .. }
-            | Input::RollBack(_)
-            | Input::SampleDecisions { .. }
-            | Input::Stood { .. } => {}
+            Input::RollBack(role) => self.roll_back(role, Misconduct::Ordered),
+            Input::SampleDecisions { every } => self.sampler.sample(every),
+            Input::Stood { .. } => {}
         }
     }
 
     /// The next order, until there are none.
     pub fn poll(&mut self) -> Option<Output> {
         while self.orders.is_empty() {
-            let peer = self.unsettled.pop_first()?;
-            self.settle(peer);
+            if let Some(peer) = self.unsettled.pop_first() {
+                self.settle(peer);
+            } else if !self.compare_next() {
+                return None;
+            }
         }
         self.orders.pop_front()
     }
@@ -195,6 +207,7 @@ impl Node {
             match timer {
                 Timer::Link(link) => self.check_link(link),
                 Timer::Peer(peer) => self.check_peer(peer),
+                Timer::Judge => self.judge(),
             }
         }
     }
@@ -226,14 +239,6 @@ impl Node {
                 self.orders.push_back(Output::Fate { token, fate });
             }
         }
-    }
-
-    fn all_paths_changed(&mut self) {
-        for number in self.peers.numbers() {
-            if let Some(peer) = self.peers.get_mut(number) {
-                peer.paths_changed();
-                self.unsettled.insert(number);
-            }
-        }
+        self.outcomes_given_up(number);
     }
 }

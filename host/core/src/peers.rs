@@ -89,6 +89,8 @@ pub(crate) struct Peer {
     pub(crate) tell_acks_on: Option<LinkId>,
     /// When the failover policy is asked next because something is wrong.
     pub(crate) next_tick: Option<Time>,
+    /// The mask of its links is that of a failover policy that is gone, and ends then.
+    pub(crate) inherited_until: Option<Time>,
 }
 
 impl Peer {
@@ -113,6 +115,7 @@ impl Peer {
             refilled_at: now,
             tell_acks_on: None,
             next_tick: None,
+            inherited_until: None,
         }
     }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use pointsman_core::Node;
 use pointsman_core::id::{LinkId, PeerId, Time, Token};
 use pointsman_core::output::{Delivery, Event, Fate};
+use pointsman_core::policy::Decision;
+use pointsman_sdk::Outcome;
 
 use crate::wire::Port;
 
@@ -34,6 +36,10 @@ pub struct Site {
     pub fates: BTreeMap<Token, Vec<Fate>>,
     /// What happened, with its time.
     pub events: Vec<(Time, Event)>,
+    /// The decisions that were sampled, with their time.
+    pub decisions: Vec<(Time, Decision)>,
+    /// What became of them, with its time.
+    pub outcomes: Vec<(Time, Outcome)>,
 }
 
 /// Where a link leads.
@@ -60,6 +66,8 @@ impl Site {
             arrivals: Vec::new(),
             fates: BTreeMap::new(),
             events: Vec::new(),
+            decisions: Vec::new(),
+            outcomes: Vec::new(),
         }
     }
 

@@ -336,7 +336,9 @@ impl World {
                 self.sites[index].fates.entry(token).or_default().push(fate);
             }
             Output::Event(event) => self.sites[index].events.push((now, event)),
-            Output::Decided(_) | Output::Outcome(_) | Output::Fold { .. } | Output::Inspect(_) => {}
+            Output::Decided(decision) => self.sites[index].decisions.push((now, *decision)),
+            Output::Outcome(outcome) => self.sites[index].outcomes.push((now, outcome)),
+            Output::Fold { .. } | Output::Inspect(_) => {}
         }
     }
 
