@@ -9,13 +9,14 @@
 //! The files below it follow a link's life: `dialling` makes it, `greeting` admits it,
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
 //! `failing` notices that it falters and asks the failover policy, and `obeying` does what
-//! that says. `proving` exchanges the policies themselves and watches the new ones; `deciding`
-//! tells of their decisions.
+//! that says. `proving` exchanges the policies themselves, `judging` and `watching` see what the
+//! new ones are worth, `deciding` tells of their decisions.
 
 mod deciding;
 mod dialling;
 mod failing;
 mod greeting;
+mod judging;
 mod obeying;
 mod proving;
 mod receiving;

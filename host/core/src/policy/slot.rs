@@ -10,8 +10,6 @@ mod probation;
 mod role;
 pub(crate) mod shadow;
 mod spread;
-#[cfg(test)]
-mod tests;
 pub(in crate::policy) mod vetting;
 pub(crate) mod watch;
 
@@ -199,3 +197,6 @@ impl Count {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,10 +62,10 @@ fn good() -> [(Box<dyn Selector>, Box<dyn Failover>); 5] {
 type Load = (Class, usize, u64);
 
 const LOADS: [Load; 4] = [
-    (Class::Interactive, 1_024, 1_000),
+    (Class::Interactive, 1_024, 4_000),
     (Class::Realtime, 200, 20_000),
     (Class::Interactive, 500, 100_000),
-    (Class::Bulk, 20_000, 10_000),
+    (Class::Bulk, 20_000, 20_000),
 ];
 
 /// What happens to the network when the policies come, and after 3 s.
@@ -73,7 +73,7 @@ type Change = fn(&mut Scene);
 
 /// Both policies come while all goes well, and at that moment something happens.
 fn none_goes(before: Change, then: Change, after: Change) {
-    for (load, seed) in LOADS.into_iter().zip(0..) {
+    for (load, seed) in LOADS.into_iter().zip(1..) {
         for (which, (chooser, decider)) in good().into_iter().enumerate() {
             let mut scene = Scene::uneven(seed, fast_and_slow());
             let (class, bytes, every_us) = load;
@@ -85,7 +85,7 @@ fn none_goes(before: Change, then: Change, after: Change) {
             tokens.extend(scene.stream(class, bytes, every_us, 3 * SECOND_US));
             after(&mut scene);
             tokens.extend(scene.stream(class, bytes, every_us, PROBATION_US - 3 * SECOND_US));
-            scene.world.run_for(5 * SECOND_US);
+            scene.world.run_for(2 * SECOND_US);
             is_innocent(&scene, &format!("policy {which} under {load:?}"));
             assert!(scene.all_delivered(&tokens), "policy {which} under {load:?}");
         }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use pointsman_core::input::Input;
-use pointsman_core::policy::{Answerer, Decision, Question, Role, SelectorQuestion, Strike, Verdict};
+use pointsman_core::policy::{
+    Answerer, Decision, Question, Role, SelectorQuestion, Strike, Verdict,
+};
 use pointsman_sdk::selector::{Class, Mode};
 use pointsman_sdk::{Outcome, Paths, UNKNOWN, failover};
 use pointsman_sim::{At, Cut};
@@ -137,7 +139,9 @@ fn decisions_of_the_failover_policy_are_told_with_the_packet_that_was_late() {
         matches!(decision.verdict, Verdict::Failover(failover::Verdict::Hedge { .. }))
     });
     let hedge = hedge.expect("a hedge");
-    assert!(matches!(&hedge.question, Question::Failover(q) if q.event == failover::Event::Suspect));
+    assert!(
+        matches!(&hedge.question, Question::Failover(q) if q.event == failover::Event::Suspect)
+    );
     let outcome = outcomes(&scene).get(&hedge.number).copied().expect("an outcome");
     assert!(outcome.duplicate_won && outcome.queue_us >= 45_000, "{outcome:?}");
 }

@@ -14,7 +14,7 @@ use pointsman_sim::Wire;
 use crate::scene::{SECOND_US, Scene};
 
 /// For how long a policy must prove itself in these tests.
-pub(crate) const PROBATION_US: u64 = 10 * SECOND_US;
+pub(crate) const PROBATION_US: u64 = 5 * SECOND_US;
 
 /// A selector that is a function.
 #[derive(Debug)]

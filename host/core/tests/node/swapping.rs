@@ -13,7 +13,12 @@ use crate::schemers::{
 };
 
 /// Streams for so long; after each so many microseconds both policies are swapped.
-fn swap_loop(seed: u64, for_us: u64, swap_every_us: Option<u64>) -> (Scene, Vec<Token>) {
+fn swap_loop(
+    seed: u64,
+    every_us: u64,
+    for_us: u64,
+    swap_every_us: Option<u64>,
+) -> (Scene, Vec<Token>) {
     let mut scene = Scene::uneven(seed, fast_and_slow());
     scene.stream(Class::Interactive, 1_000, 1_000, SECOND_US);
     let (mut tokens, mut generation) = (Vec::new(), 0);
@@ -24,7 +29,7 @@ fn swap_loop(seed: u64, for_us: u64, swap_every_us: Option<u64>) -> (Scene, Vec<
             scene.world.tell(scene.a, selector(builtin::default_selector(), generation));
             scene.world.tell(scene.a, failover(builtin::default_failover(), generation));
         }
-        tokens.extend(scene.stream(Class::Interactive, 1_000, 500, step_us));
+        tokens.extend(scene.stream(Class::Interactive, 1_000, every_us, step_us));
     }
     scene.world.run_for(2 * SECOND_US);
     (scene, tokens)
@@ -43,9 +48,9 @@ fn p99_us(scene: &Scene, tokens: &[Token]) -> u64 {
 #[test]
 fn a_thousand_swaps_in_a_second_lose_nothing_and_delay_nothing() {
     for seed in 0..3 {
-        let (scene, tokens) = swap_loop(seed, SECOND_US, Some(1_000));
+        let (scene, tokens) = swap_loop(seed, 500, SECOND_US, Some(1_000));
         assert_eq!(scene.counter(scene.a, "swaps"), 2_000);
-        let (still, same) = swap_loop(seed, SECOND_US, None);
+        let (still, same) = swap_loop(seed, 500, SECOND_US, None);
         let (with, without) = (p99_us(&scene, &tokens), p99_us(&still, &same));
         assert!(with <= without + 1_000, "{with} us with swaps, {without} us without");
     }
@@ -53,7 +58,7 @@ fn a_thousand_swaps_in_a_second_lose_nothing_and_delay_nothing() {
 
 #[test]
 fn a_swap_every_10_ms_for_a_minute_leaves_the_last_proven_one_to_fall_back_on() {
-    let (mut scene, tokens) = swap_loop(1, 60 * SECOND_US, Some(10_000));
+    let (mut scene, tokens) = swap_loop(1, 5_000, 60 * SECOND_US, Some(10_000));
     assert!(scene.all_delivered(&tokens));
     for role in [Role::Selector, Role::Failover] {
         assert_eq!(rollbacks(&scene, role, Time(0)), []);
@@ -129,7 +134,8 @@ fn a_mask_outlives_the_policy_that_made_it_but_not_for_long() {
     }
     assert_eq!(masked(&scene), 1);
     let stays = crate::schemers::Deciding(|_| pointsman_sdk::failover::Verdict::Stay { reason: 1 });
-    let swap = Swap { module: Some(Box::new(stays) as _), generation: 2, probation: on_probation() };
+    let swap =
+        Swap { module: Some(Box::new(stays) as _), generation: 2, probation: on_probation() };
     scene.world.tell(scene.a, Input::FailoverSwapped(swap));
     scene.world.run_for(500_000);
     assert_eq!(masked(&scene), 1);
@@ -140,7 +146,7 @@ fn a_mask_outlives_the_policy_that_made_it_but_not_for_long() {
 #[test]
 fn the_same_seed_gives_the_same_swaps_and_rollbacks() {
     let run = |seed| {
-        let (mut scene, _) = swap_loop(seed, SECOND_US, Some(7_000));
+        let (mut scene, _) = swap_loop(seed, 3_500, SECOND_US, Some(7_000));
         scene.world.tell(scene.a, Input::SampleDecisions { every: 3 });
         scene.world.tell(scene.a, selector(Box::new(Choosing(slowest)), 999));
         scene.stream(Class::Interactive, 1_000, 3_000, 3 * SECOND_US);

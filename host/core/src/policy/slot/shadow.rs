@@ -30,6 +30,8 @@ pub(crate) struct Outlook {
     pub(crate) us: u64,
     /// Whether it leaves at once.
     pub(crate) leaves: bool,
+    /// Whether it is held back, whatever room there is.
+    pub(crate) holds: bool,
     /// Whether it is given up.
     pub(crate) gives_up: bool,
     /// On how many paths it leaves.
@@ -47,25 +49,24 @@ impl Outlook {
             Mode::Duplicate => view.all(named),
             Mode::Hold => {
                 let held_us = u64::from(verdict.hold_100us.max(1)) * 100;
-                Self::waiting(held_us + view.best_us(|_| true))
+                Self { holds: true, ..Self::waiting(held_us + view.best_us(|_| true)) }
             }
-            Mode::Store | Mode::Abstain => Self::waiting(NEVER_US),
+            Mode::Store | Mode::Abstain => Self { holds: true, ..Self::waiting(NEVER_US) },
             Mode::Expire => Self { gives_up: true, ..Self::waiting(NEVER_US) },
         }
     }
 
     fn leaving(us: u64, copies: u32) -> Self {
-        Self { us, leaves: true, gives_up: false, copies }
+        Self { us, leaves: true, holds: false, gives_up: false, copies }
     }
 
     fn waiting(us: u64) -> Self {
-        Self { us, leaves: false, gives_up: false, copies: 0 }
+        Self { us, leaves: false, holds: false, gives_up: false, copies: 0 }
     }
 
     /// Whether this is clearly worse for the packet than the other.
     pub(crate) fn is_worse_than(&self, other: &Self) -> bool {
-        clearly_later(self.us, other.us)
-            || (other.leaves && !self.leaves && self.us >= other.us)
+        clearly_later(self.us, other.us) || (other.leaves && !self.leaves && self.us >= other.us)
     }
 
     /// Whether it gives up what the other would have brought there in time.
@@ -189,9 +190,7 @@ impl Stance {
         let at = 1u16.checked_shl(question.at).unwrap_or(0);
         let mask = match verdict {
             failover::Verdict::Move { onto, .. } => onto,
-            failover::Verdict::Close(position) => {
-                before & !1u16.checked_shl(position).unwrap_or(0)
-            }
+            failover::Verdict::Close(position) => before & !1u16.checked_shl(position).unwrap_or(0),
             failover::Verdict::Stay { .. }
             | failover::Verdict::Hedge { .. }
             | failover::Verdict::Probe { .. }

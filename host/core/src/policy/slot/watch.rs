@@ -39,6 +39,10 @@ const WORSE_PERMILLE: u64 = 50;
 const WORSE_OF_FEW_PERMILLE: u64 = 250;
 const FEW: u64 = 64;
 
+/// Questions to which the live one said to hold, so much of all, in thousandths, tell that it is
+/// what packets wait for.
+const HELD_PERMILLE: u64 = 250;
+
 /// Packets and messages after which the late ones count.
 const LATE_OF_MIN: u64 = 20;
 /// Worse than twice as before, and by so many thousandths.
@@ -64,8 +68,10 @@ const RESTLESS_MIN: u64 = 6;
 struct Tally {
     /// From hand-over to acknowledgement.
     took: Spread,
-    /// The same as expected of the warm one.
+    /// The same as expected of the warm one,
     expected: Spread,
+    /// and without the time that the packets had waited already.
+    expected_bare: Spread,
     packets: u64,
     late: u64,
     expired: u64,
@@ -78,16 +84,19 @@ struct Tally {
     needless: u64,
     judged: u64,
     worse: u64,
+    /// Held back where the warm one would have sent.
+    held: u64,
     restless: u64,
 }
 
 impl Tally {
     fn clear(&mut self) {
-        let (mut took, mut expected) =
-            (core::mem::take(&mut self.took), core::mem::take(&mut self.expected));
-        took.clear();
-        expected.clear();
-        *self = Self { took, expected, ..Self::default() };
+        let mut spreads = [&mut self.took, &mut self.expected, &mut self.expected_bare];
+        let [took, expected, expected_bare] = spreads.each_mut().map(|spread| {
+            spread.clear();
+            core::mem::take(*spread)
+        });
+        *self = Self { took, expected, expected_bare, ..Self::default() };
     }
 }
 
@@ -116,7 +125,13 @@ impl Record {
         Together([&self.now.took, &self.last.took])
     }
 
+    /// What was expected of the warm one. Where the live one often holds packets back, that
+    /// they have waited is its own doing.
     fn expected(&self) -> Together<'_> {
+        let (held, judged) = (self.sum(|tally| tally.held), self.sum(|tally| tally.judged));
+        if held * 1000 >= judged * HELD_PERMILLE {
+            return Together([&self.now.expected_bare, &self.last.expected_bare]);
+        }
         Together([&self.now.expected, &self.last.expected])
     }
 
@@ -146,7 +161,11 @@ pub(crate) struct Stall<T> {
 pub(crate) struct Comparison {
     /// The warm one would have done clearly better.
     pub(crate) worse: bool,
-    /// It would have had the packet acknowledged so long after it was handed over, in
+    /// The live one held the packet back instead.
+    pub(crate) held: bool,
+    /// How long the packet had waited, in microseconds.
+    pub(crate) age_us: u64,
+    /// How long from then the warm one would have needed to have it acknowledged, in
     /// microseconds.
     pub(crate) expected_us: u64,
     /// The live one asked for copies, and the warm one would not have.
@@ -272,7 +291,11 @@ impl<K: Ord, T> Watch<K, T> {
         tally.judged += 1;
         tally.worse += u64::from(comparison.worse);
         tally.needless += u64::from(comparison.needless);
-        tally.expected.count(comparison.expected_us);
+        tally.held += u64::from(comparison.held);
+        // What a packet waited may be the doing of the live one, where that is the worse one.
+        let age_us = if comparison.worse { 0 } else { comparison.age_us };
+        tally.expected.count(age_us + comparison.expected_us);
+        tally.expected_bare.count(comparison.expected_us);
     }
 
     /// The live one gave up what the warm one would have sent.
