@@ -23,7 +23,7 @@ fn standby(move_after_ms: i64) -> Box<dyn Failover> {
     builtin::failover("standby", &settings).expect("it takes them")
 }
 
-fn earliest<'a>(question: &'a SelectorQuestion) -> Option<(usize, Path<'a>)> {
+fn earliest(question: &SelectorQuestion) -> Option<(usize, Path<'_>)> {
     let paths = Paths::new(&question.paths).iter().enumerate();
     let arrival = |path: &Path<'_>| {
         let queue = u64::from(path.inflight_bytes() + question.head_bytes) * 8_000;
@@ -128,12 +128,12 @@ fn while_both_paths_become_slow() {
 
 #[test]
 fn while_a_path_dies_and_comes_back() {
-    for port in 0..2 {
-        let cuts: [Change; 2] = [
-            |scene| scene.world.cut(At(scene.a, 0), Cut::BOTH),
-            |scene| scene.world.cut(At(scene.a, 1), Cut::BOTH),
-        ];
-        none_goes(nothing, cuts[port], |scene| {
+    let cuts: [Change; 2] = [
+        |scene| scene.world.cut(At(scene.a, 0), Cut::BOTH),
+        |scene| scene.world.cut(At(scene.a, 1), Cut::BOTH),
+    ];
+    for cut in cuts {
+        none_goes(nothing, cut, |scene| {
             scene.world.cut(At(scene.a, 0), Cut::NONE);
             scene.world.cut(At(scene.a, 1), Cut::NONE);
         });

@@ -40,7 +40,7 @@ impl Failover for Deciding {
     }
 }
 
-fn sound<'a>(list: &'a [u32]) -> impl Iterator<Item = (usize, Path<'a>)> {
+fn sound(list: &[u32]) -> impl Iterator<Item = (usize, Path<'_>)> {
     Paths::new(list).iter().enumerate().filter(|(_, path)| path.is_sound())
 }
 

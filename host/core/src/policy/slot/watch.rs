@@ -45,8 +45,11 @@ const HELD_PERMILLE: u64 = 250;
 
 /// Packets and messages after which the late ones count.
 const LATE_OF_MIN: u64 = 20;
-/// Worse than twice as before, and by so many thousandths.
-const LATER_PERMILLE: u64 = 50;
+/// Messages that expired: more than twice as before, and by so many thousandths.
+const EXPIRED_PERMILLE: u64 = 50;
+/// The same for packets, which are late on any path that becomes slower: so they count only
+/// against one that mostly did worse.
+const LATER_PERMILLE: u64 = 200;
 /// Messages that it would have given up and that would have arrived: three are no accident.
 const WASTED_MIN: u64 = 3;
 
@@ -341,6 +344,13 @@ impl<K: Ord, T> Watch<K, T> {
         worse >= WORSE_MIN && worse * 1000 >= judged * permille
     }
 
+    /// Whether the warm one would have done clearly better in most of the questions.
+    fn is_mostly_worse(&self) -> bool {
+        let judged = self.record.sum(|tally| tally.judged);
+        let worse = self.record.sum(|tally| tally.worse);
+        worse >= WORSE_MIN && 2 * worse > judged
+    }
+
     fn slow(&self, before: &Record) -> Option<Misconduct> {
         if !self.is_to_blame() {
             return None;
@@ -358,8 +368,11 @@ impl<K: Ord, T> Watch<K, T> {
 
     fn late(&self, before: &Record) -> Option<Misconduct> {
         let ((now, of), (usual, _)) = (self.record.late_permille(), before.late_permille());
-        let is_late = of >= LATE_OF_MIN && now > 2 * usual + LATER_PERMILLE && self.is_to_blame();
-        is_late.then(|| Misconduct::Late { permille: narrow(now), before: narrow(usual) })
+        let expired = self.record.sum(|tally| tally.expired) * 1000 / of.max(1);
+        let is_late = expired > 2 * usual + EXPIRED_PERMILLE && self.is_to_blame()
+            || now > 2 * usual + LATER_PERMILLE && self.is_mostly_worse();
+        let why = Misconduct::Late { permille: narrow(now), before: narrow(usual) };
+        (of >= LATE_OF_MIN && is_late).then_some(why)
     }
 
     fn wasted(&self, before: &Record) -> Option<Misconduct> {
