@@ -50,6 +50,8 @@ const EXPIRED_PERMILLE: u64 = 50;
 /// The same for packets, which are late on any path that becomes slower: so they count only
 /// against one that mostly did worse.
 const LATER_PERMILLE: u64 = 200;
+/// So many of them.
+const LATE_MIN: u64 = 8;
 /// Messages that it would have given up and that would have arrived: three are no accident.
 const WASTED_MIN: u64 = 3;
 
@@ -369,8 +371,9 @@ impl<K: Ord, T> Watch<K, T> {
     fn late(&self, before: &Record) -> Option<Misconduct> {
         let ((now, of), (usual, _)) = (self.record.late_permille(), before.late_permille());
         let expired = self.record.sum(|tally| tally.expired) * 1000 / of.max(1);
+        let late = self.record.sum(|tally| tally.late);
         let is_late = expired > 2 * usual + EXPIRED_PERMILLE && self.is_to_blame()
-            || now > 2 * usual + LATER_PERMILLE && self.is_mostly_worse();
+            || now > 2 * usual + LATER_PERMILLE && late >= LATE_MIN && self.is_mostly_worse();
         let why = Misconduct::Late { permille: narrow(now), before: narrow(usual) };
         (of >= LATE_OF_MIN && is_late).then_some(why)
     }
