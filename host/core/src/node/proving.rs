@@ -156,38 +156,34 @@ impl Node {
     }
 
     pub(super) fn roll_back(&mut self, role: Role, because: Misconduct) {
-        let began = match role {
-            Role::Selector => self.selector.trial().map(|trial| trial.began),
-            Role::Failover => self.failover.trial().map(|trial| trial.began),
-            Role::Reputation | Role::Anomaly => None,
-        };
+        let since = self.failover.trial().map_or(self.now, |trial| trial.unproven_since);
         let returned = match role {
             Role::Selector => self.selector.roll_back(),
             Role::Failover => self.failover.roll_back(),
             Role::Reputation | Role::Anomaly => None,
         };
-        let (Some((generation, to)), Some(began)) = (returned, began) else { return };
+        let Some((generation, to)) = returned else { return };
         self.proving.forget(role);
         if role == Role::Selector {
             self.proving.selector.rolled_back(self.now);
             self.verdicts_end();
         } else {
             self.proving.failover.rolled_back(self.now);
-            self.restore_masks(began);
+            self.restore_masks(since);
         }
         self.counters.rollbacks += 1;
         self.tell(Event::RolledBack { role, generation, to, because });
     }
 
     /// Masks and moves of a policy that is gone go with it.
-    fn restore_masks(&mut self, began: Time) {
+    fn restore_masks(&mut self, since: Time) {
         for link in self.links.values_mut() {
             link.masked = self.proving.masked.contains(&link.id());
         }
         for number in self.peers.numbers() {
             self.unmask_if_alone(number);
             let Some(peer) = self.peers.get_mut(number) else { continue };
-            peer.moves.retain(|&at| at < began);
+            peer.moves.retain(|&at| at < since);
             self.paths_changed(number);
         }
         self.ask_about_the_ill(None);

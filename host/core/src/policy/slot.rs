@@ -81,8 +81,11 @@ impl<P: InLine + ?Sized> Slot<P> {
     pub(crate) fn install(&mut self, now: Time, swap: Swap<P>) {
         let Swap { module, generation, probation } = swap;
         let left = core::mem::replace(&mut self.live, Tenant { module, generation });
-        let warm = self.trial.take().map_or(left, |trial| trial.before);
-        self.trial = probation.map(|terms| Trial::new(now, terms, warm));
+        let (since, warm) = match self.trial.take() {
+            Some(trial) => (trial.unproven_since, trial.before),
+            None => (now, left),
+        };
+        self.trial = probation.map(|terms| Trial::new(now, since, terms, warm));
     }
 
     /// Puts a fresh instance of the same policy in the place of one that is live or warm; it

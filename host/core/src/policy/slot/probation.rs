@@ -24,14 +24,18 @@ pub(crate) struct Trial<P: ?Sized> {
     /// The last one that has proven itself.
     pub(super) before: Tenant<P>,
     terms: Probation,
-    pub(crate) began: Time,
+    began: Time,
+    /// Since when nobody in the slot had proven itself: earlier than `began` where another one
+    /// was on probation before.
+    pub(crate) unproven_since: Time,
     asked: u64,
     unavailable: u64,
 }
 
 impl<P: ?Sized> Trial<P> {
-    pub(super) fn new(now: Time, terms: Probation, before: Tenant<P>) -> Self {
-        Self { before, terms, began: now, asked: 0, unavailable: 0 }
+    pub(super) fn new(now: Time, since: Time, terms: Probation, before: Tenant<P>) -> Self {
+        let (began, unproven_since) = (now, since);
+        Self { before, terms, began, unproven_since, asked: 0, unavailable: 0 }
     }
 
     /// The live one was asked, and failed so if it did.
