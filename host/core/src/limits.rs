@@ -131,6 +131,12 @@ pub const SUBMISSIONS_MAX: usize = 4096;
 pub const MODULE_BYTES_MAX: usize = 48 << 20;
 /// Keys that may sign modules.
 pub const POLICY_KEYS_MAX: usize = 16;
+/// Entries of the history of policies.
+pub const HISTORY_ENTRIES_MAX: usize = 1_000;
+/// Characters of a reason in it.
+pub const HISTORY_TEXT_CHARS_MAX: usize = 500;
+/// Policies that are remembered because they were rolled back; the oldest makes room.
+pub const QUARANTINED_MAX: usize = 256;
 /// Findings in one answer of an anomaly policy.
 pub const FINDINGS_MAX: usize = 64;
 /// Bytes of a config file.

@@ -18,9 +18,13 @@ pub mod policies;
 mod power;
 mod shell;
 pub mod uplinks;
+pub mod watch;
 
-pub use handle::{About, Pointsman, ReconfigureError};
-pub use shell::journal::{Followed, Follower, Happening, LinkInfo, Record};
+pub use handle::{
+    About, Pointsman, ReconfigureError, Reconfigured, ShadowError, Shadowed, SwapError, SwapOrder,
+    Swapped,
+};
+pub use shell::journal::{Followed, Follower, Happening, LinkInfo, Quarantined, Record};
 pub use shell::mail::{Filter, Receiver, Waiting};
 pub use shell::sends::{Message, Sender, Stopped, Ticket, TrySendError, is_final};
 pub use shell::{CutError, Report, Tally};

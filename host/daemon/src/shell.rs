@@ -17,6 +17,7 @@ mod facts;
 pub(crate) mod journal;
 pub(crate) mod mail;
 pub(crate) mod sends;
+mod taps;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use pointsman_core::output::Delivery;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-pub(crate) use command::{Applied, Command};
+pub(crate) use command::{Applied, Command, Placed};
 pub use command::{CutError, Report, Tally};
 use event::Event;
 
@@ -41,6 +42,7 @@ use crate::uplinks::UplinkFact;
 use journal::{Happening, Journal, LinkInfo};
 use mail::Mail;
 use sends::{Submission, Waiters};
+use taps::Taps;
 
 /// How long messages that are under way may take when the node stops.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -105,6 +107,7 @@ pub(crate) struct Shell {
     echoes: Vec<Input>,
     /// Uplinks whose listeners the network task had no time for.
     unheard: Vec<UplinkId>,
+    taps: Taps,
     tally: Tally,
     /// How long the machine slept before this turn, in microseconds.
     asleep_us: u64,
@@ -137,6 +140,7 @@ impl Shell {
             deliveries: Vec::new(),
             echoes: Vec::new(),
             unheard: Vec::new(),
+            taps: Taps::default(),
             tally: Tally::default(),
             asleep_us: 0,
             stopping: false,

@@ -59,7 +59,8 @@ impl Shell {
                 }
             }
             Output::Event(event) => self.happened(event),
-            Output::Decided(_) | Output::Outcome(_) | Output::Fold { .. } | Output::Inspect(_) => {}
+            Output::Decided(decision) => self.taps.decided(*decision),
+            Output::Outcome(_) | Output::Fold { .. } | Output::Inspect(_) => {}
         }
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use pointsman_core::config::{Allow, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Address, Input, Source};
-use pointsman_core::policy::{Failover, Selector, Swap};
+use pointsman_core::policy::{Failover, Policy, Probation, Role, Selector, Swap};
 use pointsman_core::snapshot::Snapshot;
+use pointsman_engine::shadow::Shadow;
 use tokio::sync::oneshot;
 
 use super::Shell;
@@ -28,6 +29,24 @@ pub(crate) enum Command {
     },
     /// Take over what was built from an edited config.
     Apply(Box<Applied>, oneshot::Sender<()>),
+    /// Ask another policy from the next question on.
+    Swap(Placed, oneshot::Sender<()>),
+    /// Hand decisions to this candidate, or to none.
+    Shadow { role: Role, shadow: Option<Arc<Shadow>>, reply: oneshot::Sender<()> },
+    /// Tell one decision in so many; 0: none.
+    Sample { every: u32, reply: oneshot::Sender<()> },
+    /// Bring back the policy that is kept warm; answers with its generation, or `None` where
+    /// none is.
+    RollBack(Role, oneshot::Sender<Option<u64>>),
+}
+
+/// A policy on its way into a slot of the Node.
+#[derive(Debug)]
+pub(crate) enum Placed {
+    /// A selector.
+    Selector(Swap<dyn Selector>),
+    /// A failover policy.
+    Failover(Swap<dyn Failover>),
 }
 
 /// There is no such uplink to cut.
@@ -47,10 +66,6 @@ pub(crate) struct Applied {
     pub(crate) node: NodeConfig,
     /// Who may connect.
     pub(crate) allow: Allow,
-    /// Another selector, unless it stays.
-    pub(crate) selector: Option<Box<dyn Selector>>,
-    /// Another failover policy, unless it stays.
-    pub(crate) failover: Option<Box<dyn Failover>>,
     /// Static addresses that are new.
     pub(crate) added: Vec<(PeerId, Address)>,
     /// Static addresses that are gone.
@@ -109,6 +124,21 @@ impl Shell {
                 self.apply(*applied);
                 let _ = reply.send(());
             }
+            Command::Swap(placed, reply) => {
+                self.node.handle(self.now, placed.into());
+                let _ = reply.send(());
+            }
+            Command::Shadow { role, shadow, reply } => {
+                self.taps.shadow(role, shadow);
+                let _ = reply.send(());
+            }
+            Command::Sample { every, reply } => {
+                self.node.handle(self.now, Input::SampleDecisions { every });
+                let _ = reply.send(());
+            }
+            Command::RollBack(role, reply) => {
+                let _ = reply.send(self.roll_back(role));
+            }
         }
     }
 
@@ -142,16 +172,10 @@ impl Shell {
     }
 
     fn apply(&mut self, applied: Applied) {
-        let Applied { node, allow, selector, failover, added, removed, keys } = applied;
+        let Applied { node, allow, added, removed, keys } = applied;
         self.node.handle(self.now, Input::Configured(node));
         if self.net.allow(allow).is_err() {
             tracing::warn!("the network task is busy: who may connect changes with the next edit");
-        }
-        if let Some(selector) = selector {
-            self.node.handle(self.now, Input::SelectorSwapped(Swap::settled(selector, 1)));
-        }
-        if let Some(failover) = failover {
-            self.node.handle(self.now, Input::FailoverSwapped(Swap::settled(failover, 1)));
         }
         for (peer, address) in removed {
             self.node.handle(self.now, Input::Unsighted { peer, address, source: Source::Config });
@@ -160,5 +184,49 @@ impl Shell {
             self.node.handle(self.now, Input::Sighted { peer, address, source: Source::Config });
         }
         self.journal.write(Happening::Reconfigured(keys));
+    }
+
+    fn roll_back(&mut self, role: Role) -> Option<u64> {
+        let before = self.generation(role);
+        self.node.handle(self.now, Input::RollBack(role));
+        let after = self.generation(role);
+        after.filter(|_| after != before)
+    }
+
+    fn generation(&self, role: Role) -> Option<u64> {
+        let snapshot = self.node.snapshot();
+        match role {
+            Role::Selector => Some(snapshot.selector.generation),
+            Role::Failover => Some(snapshot.failover.generation),
+            Role::Reputation | Role::Anomaly => None,
+        }
+    }
+}
+
+impl Placed {
+    /// A policy that the Node asks in line; `None` for one that is asked aside.
+    pub(crate) fn of(
+        policy: Policy,
+        generation: u64,
+        probation: Option<Probation>,
+    ) -> Option<Self> {
+        match policy {
+            Policy::Selector(module) => {
+                Some(Self::Selector(Swap { module: Some(module), generation, probation }))
+            }
+            Policy::Failover(module) => {
+                Some(Self::Failover(Swap { module: Some(module), generation, probation }))
+            }
+            Policy::Reputation(_) | Policy::Anomaly(_) => None,
+        }
+    }
+}
+
+impl From<Placed> for Input {
+    fn from(placed: Placed) -> Self {
+        match placed {
+            Placed::Selector(swap) => Self::SelectorSwapped(swap),
+            Placed::Failover(swap) => Self::FailoverSwapped(swap),
+        }
     }
 }

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use pointsman_core::limits;
-use pointsman_core::policy::Role;
-use pointsman_core::snapshot::{SlotSnapshot, Snapshot};
+use pointsman_core::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
-use super::hex64;
+use super::{PolicyView, hex64};
 use crate::handle::About;
-use crate::policies::Seated;
+use crate::policies::Now;
 use crate::shell::Report;
 
 /// The node as a whole.
@@ -86,33 +85,6 @@ pub struct CutView {
     pub outbound: bool,
 }
 
-/// A slot and the policy in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyView {
-    /// `selector` or `failover`.
-    pub role: String,
-    /// What the config names: `builtin:NAME`, `embedded:NAME` or a path.
-    pub module: String,
-    /// What runs: `builtin`, `embedded` or `file`.
-    pub kind: String,
-    /// The policy's own name.
-    pub name: String,
-    /// Its version; empty for a builtin.
-    pub version: String,
-    /// Digest of the module, in hexadecimal; `null` for a builtin.
-    pub digest: Option<String>,
-    /// What an operator should know about it; `null` where nothing.
-    pub note: Option<String>,
-    /// Questions asked.
-    pub asked: u64,
-    /// Questions that the builtin answered in a module's stead.
-    pub answered_by_builtin: u64,
-    /// Answers that did not count.
-    pub strikes: u64,
-    /// Why the last of them did not.
-    pub last_strike: Option<String>,
-}
-
 /// Messages that wait for applications here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailView {
@@ -125,7 +97,7 @@ pub struct MailView {
 }
 
 /// The whole of it.
-pub fn status(about: &About, seated: &[Seated], report: &Report) -> StatusView {
+pub fn status(about: &About, slots: &[Now], report: &Report) -> StatusView {
     let node = &report.node;
     let peers = super::peers(node);
     StatusView {
@@ -141,7 +113,7 @@ pub fn status(about: &About, seated: &[Seated], report: &Report) -> StatusView {
         peers: peers.len(),
         peers_linked: peers.iter().filter(|peer| peer.links_usable > 0).count(),
         links: peers.iter().map(|peer| peer.links).sum(),
-        policies: policies(seated, node),
+        policies: super::policies(slots, node),
         mail: MailView {
             listeners: report.mail.listeners,
             unclaimed: report.mail.unclaimed,
@@ -150,32 +122,6 @@ pub fn status(about: &About, seated: &[Seated], report: &Report) -> StatusView {
         under_way: report.under_way,
         counters: counters(report),
         limits_reached: limits_reached(node),
-    }
-}
-
-/// The slots.
-pub(crate) fn policies(seated: &[Seated], node: &Snapshot) -> Vec<PolicyView> {
-    let slot = |role| match role {
-        Role::Selector => node.selector.clone(),
-        Role::Failover => node.failover.clone(),
-        Role::Reputation | Role::Anomaly => SlotSnapshot::default(),
-    };
-    seated.iter().map(|one| policy(one, &slot(one.role))).collect()
-}
-
-fn policy(seated: &Seated, slot: &SlotSnapshot) -> PolicyView {
-    PolicyView {
-        role: seated.role.name().to_owned(),
-        module: seated.module.clone(),
-        kind: seated.kind.name().to_owned(),
-        name: seated.name.clone(),
-        version: seated.version.clone(),
-        digest: seated.digest.clone(),
-        note: seated.note.clone(),
-        asked: slot.asked,
-        answered_by_builtin: slot.answered_by_builtin,
-        strikes: slot.strikes,
-        last_strike: slot.last_strike.map(|strike| strike.to_string()),
     }
 }
 
