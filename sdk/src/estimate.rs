@@ -6,7 +6,7 @@
 //! rates of 0, fields that are not known, the largest numbers.
 
 use crate::path::flags;
-use crate::selector::{Question, Verdict};
+use crate::selector::{Class, Question, Verdict};
 use crate::{Path, UNKNOWN};
 
 /// Codes below 16 mean the same in every shipped selector; each has its own from 16 on.
@@ -23,6 +23,8 @@ pub mod reason {
     pub const LAST_RESORT: u16 = 5;
     /// No path is up.
     pub const NO_PATH: u16 = 6;
+    /// The fastest path has no room, and another one is better than waiting for it.
+    pub const SECOND: u16 = 7;
 }
 
 /// Round-trip time that is assumed before the first measure, in microseconds (RFC 9002, 6.2.2).
@@ -30,6 +32,9 @@ pub const SRTT_GUESS_US: u32 = 333_000;
 
 /// Paths that a verdict can name: a set has 16 bits.
 pub const PATHS_MAX: usize = 16;
+
+/// A path in use is not left for less than this, in microseconds.
+const GAIN_MIN_US: u64 = 1_000;
 
 /// What a path costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,6 +101,22 @@ impl Candidate<'_> {
         known(self.path.inflight_bytes(), 0)
     }
 
+    /// Its round trip in microseconds; [`SRTT_GUESS_US`] before the first measure.
+    pub fn srtt_us(&self) -> u64 {
+        u64::from(known(self.path.srtt_us(), SRTT_GUESS_US))
+    }
+
+    /// To send on it: while it has room also the next packets, as many as a question costs
+    /// little for (one for every 40 µs at 1 Gbit/s), and never for longer than the round trip
+    /// of a fast local network. Without room it is waited for, and asked about again then.
+    pub fn send(&self, reason: u16) -> Verdict {
+        let verdict = Verdict::send(self.position);
+        match self.has_room {
+            true => verdict.lease(32, 5).because(reason),
+            false => verdict.because(reason::WORTH_WAITING),
+        }
+    }
+
     /// When the last of so many bytes would be there, the head among them, in microseconds;
     /// the head's arrival where no rate tells.
     pub fn finish_us(&self, bytes: u32) -> u64 {
@@ -106,8 +127,8 @@ impl Candidate<'_> {
 /// The paths of a question whose tier is wanted, in order, among the first [`PATHS_MAX`].
 pub fn candidates<'a>(
     question: &Question<'a>,
-    wanted: impl Fn(Tier) -> bool,
-) -> impl Iterator<Item = Candidate<'a>> {
+    wanted: impl Fn(Tier) -> bool + Clone,
+) -> impl Iterator<Item = Candidate<'a>> + Clone {
     let head_bytes = question.head_bytes;
     let paths = question.paths.iter().enumerate().take(PATHS_MAX);
     paths.filter_map(move |(position, path)| {
@@ -121,6 +142,31 @@ pub fn candidates<'a>(
 /// The best tier that has a path; `None` where no path may carry anything.
 pub fn best_tier(question: &Question<'_>) -> Option<Tier> {
     question.paths.iter().take(PATHS_MAX).filter_map(|path| Tier::of(&path)).min()
+}
+
+/// The paths that a packet of this class is spread over: those of the best tier, and for bulk
+/// also new ones of the same price, which so are tried. `None` where no path is sound.
+pub fn field<'a>(question: &Question<'a>) -> Option<impl Iterator<Item = Candidate<'a>> + Clone> {
+    let best = best_tier(question).filter(|tier| tier.price().is_some())?;
+    let is_bulk = question.class == Class::Bulk as u32;
+    Some(candidates(question, move |tier| tier == best || is_bulk && tier.price() == best.price()))
+}
+
+/// What the schedulers of multipath transports have in common: the path with the shortest
+/// round trip while it has room; then the next one that has room and is of another risk group,
+/// unless the scheduler says of the two, the fast one first, that waiting is better.
+pub fn fast_or_second(
+    question: &Question<'_>,
+    waits: impl Fn(&Candidate<'_>, &Candidate<'_>) -> bool,
+) -> Verdict {
+    let Some(field) = field(question) else { return last_resort(question) };
+    let Some(fast) = shortest(field.clone()) else { return last_resort(question) };
+    let others = field.filter(|path| path.has_room && !together(&path.path, &fast.path));
+    let slow = others.min_by_key(|path| path.srtt_us());
+    match slow.filter(|slow| !fast.has_room && !waits(&fast, slow)) {
+        Some(slow) => Verdict::send(slow.position).because(reason::SECOND),
+        None => fast.send(reason::BEST),
+    }
 }
 
 /// The answer where no path is sound: the least silent of those that are suspect, since the
@@ -139,6 +185,27 @@ pub fn last_resort(question: &Question<'_>) -> Verdict {
 pub fn in_use<'a>(paths: impl Iterator<Item = Candidate<'a>>) -> Option<Candidate<'a>> {
     let active = paths.filter(|path| path.inflight_bytes() > 0);
     active.min_by_key(|path| core::cmp::Reverse(path.inflight_bytes()))
+}
+
+/// The one in use while it has room, unless the best arrives earlier by so many percent, and
+/// by at least 1 ms.
+pub fn stick<'a>(
+    best: Candidate<'a>,
+    in_use: Option<Candidate<'a>>,
+    percent: u64,
+) -> Candidate<'a> {
+    let Some(in_use) = in_use.filter(|path| path.has_room) else { return best };
+    let margin = (in_use.arrival_us * percent / 100).max(GAIN_MIN_US);
+    if best.arrival_us + margin <= in_use.arrival_us { best } else { in_use }
+}
+
+/// The path with the shortest round trip, by which schedulers of multipath transports order
+/// paths. Of those within a tenth of it the one with most in flight, so that two like paths
+/// don't change places with every measure.
+pub fn shortest<'a>(paths: impl Iterator<Item = Candidate<'a>> + Clone) -> Option<Candidate<'a>> {
+    let least = paths.clone().map(|path| path.srtt_us()).min()?;
+    let like = paths.filter(|path| path.srtt_us() <= least + least / 10);
+    like.min_by_key(|path| (core::cmp::Reverse(path.inflight_bytes()), path.srtt_us()))
 }
 
 /// When so many bytes given to a path now arrive, in microseconds: a round trip, and the time
@@ -201,7 +268,8 @@ mod tests {
         let flags = [flags::UP | flags::METERED, flags::UP | flags::PROBATION, flags::UP];
         let list = list_of(&flags.map(|flags| PathRow { flags, ..up() }));
         assert_eq!(best_tier(&selector_question(&list)), Some(Tier::Proven(Price::Free)));
-        let mut tiers: Vec<Tier> = crate::Paths::new(&list).iter().filter_map(|p| Tier::of(&p)).collect();
+        let mut tiers: Vec<Tier> =
+            crate::Paths::new(&list).iter().filter_map(|p| Tier::of(&p)).collect();
         tiers.sort();
         let costly = Tier::Proven(Price::Costly);
         assert_eq!(tiers, [Tier::Proven(Price::Free), costly, Tier::New(Price::Free)]);

@@ -28,7 +28,8 @@ impl Chance {
 
     /// The next draw: all 64 bits.
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 ^ self.0 >> 33
     }
 
@@ -211,7 +212,9 @@ pub fn prove_reputation(policy: &impl Reputation) {
         let range = Standing::SCORE_MIN..=Standing::SCORE_MAX;
         assert!(range.contains(&standing.score), "{standing:?} after {seen:?}");
         was = match chance.below(8) {
-            0 => Standing { a: chance.number(), b: chance.number(), c: chance.number(), ..standing },
+            0 => {
+                Standing { a: chance.number(), b: chance.number(), c: chance.number(), ..standing }
+            }
             _ => standing,
         };
     }

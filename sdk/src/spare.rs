@@ -137,10 +137,7 @@ pub fn best_spare(question: &Question<'_>, at: usize) -> Option<usize> {
 
 /// The dialable to dial first, of those wanted: the cheapest, then the one that takes least
 /// time to succeed, its failures included.
-pub fn best_dial(
-    question: &Question<'_>,
-    wanted: impl Fn(&Dialable) -> bool,
-) -> Option<Verdict> {
+pub fn best_dial(question: &Question<'_>, wanted: impl Fn(&Dialable) -> bool) -> Option<Verdict> {
     let cost = |dial: &Dialable| {
         let success = u64::from(known(dial.success_ppm, 500_000).max(1_000));
         let setup_ms = u64::from(known(dial.setup_ms, 1_000));

@@ -17,13 +17,11 @@
 
 use pointsman_sdk::estimate::{
     Candidate, Price, Tier, best_tier, candidates, drain_us, in_use, known, last_resort, reason,
-    together,
+    stick, together,
 };
 use pointsman_sdk::selector::{Class, Question, Selector, Verdict};
 use pointsman_sdk::{Fault, Manifest, Settings};
 
-/// A path in use is not left for less than this, in microseconds.
-const GAIN_MIN_US: u64 = 1_000;
 /// Interactive traffic is striped from this backlog on, in bytes.
 const STRIPE_BACKLOG_MIN: u32 = 64 << 10;
 /// Where no rate tells when a stripe would be done: a path helps up to so many times the
@@ -31,9 +29,6 @@ const STRIPE_BACKLOG_MIN: u32 = 64 << 10;
 const STRIPE_SPREAD_MAX: u64 = 4;
 /// A path that loses more than this, per million, slows a stripe down by what it sends again.
 const STRIPE_LOSS_MAX_PPM: u32 = 100_000;
-/// Packets and milliseconds for which a verdict on sound paths holds: at 1 Gbit/s a question
-/// for every 40 µs, and never older than the round trip of a fast local network.
-const LEASE: (u8, u8) = (32, 5);
 
 /// The policy.
 #[derive(Clone, Debug)]
@@ -73,29 +68,15 @@ impl Selector for FastestFirst {
         let Some(best) = field().min_by_key(|path| path.arrival_us) else {
             return last_resort(question);
         };
-        let (packets, ms) = LEASE;
         if self.stripe && wants_stripe(question) {
             let set = stripe_set(question, price, &best);
             if set.count_ones() > 1 {
-                return Verdict::stripe(set).lease(packets, ms).because(reason::STRIPED);
+                return Verdict::stripe(set).lease(32, 5).because(reason::STRIPED);
             }
         }
-        let chosen = self.stick(best, in_use(field()));
-        let verdict = Verdict::send(chosen.position);
-        match (chosen.has_room, chosen.position == best.position) {
-            (false, _) => verdict.because(reason::WORTH_WAITING),
-            (true, true) => verdict.lease(packets, ms).because(reason::BEST),
-            (true, false) => verdict.lease(packets, ms).because(reason::STICKY),
-        }
-    }
-}
-
-impl FastestFirst {
-    /// The path in use, unless the best one is better by enough.
-    fn stick<'a>(&self, best: Candidate<'a>, in_use: Option<Candidate<'a>>) -> Candidate<'a> {
-        let Some(in_use) = in_use.filter(|path| path.has_room) else { return best };
-        let margin = (in_use.arrival_us * self.stickiness_percent / 100).max(GAIN_MIN_US);
-        if best.arrival_us + margin <= in_use.arrival_us { best } else { in_use }
+        let chosen = stick(best, in_use(field()), self.stickiness_percent);
+        let is_best = chosen.position == best.position;
+        chosen.send(if is_best { reason::BEST } else { reason::STICKY })
     }
 }
 
