@@ -13,13 +13,21 @@
 //! Loading compiles, which takes tens of milliseconds for a policy of ordinary size and can't
 //! be interrupted: never load on the loop. Asking happens in line.
 
+#[macro_use]
+pub mod forms;
+
 mod bindings;
+pub mod cases;
 mod compiled;
+mod costs;
 mod error;
 mod file;
 mod guest;
 mod limits;
 mod policy;
+pub mod record;
+pub mod replay;
+pub mod shadow;
 mod ticker;
 mod warm;
 
@@ -38,6 +46,7 @@ use crate::guest::Guest;
 use crate::ticker::Ticker;
 use crate::warm::{Blueprint, Warm};
 
+pub use costs::{Cost, Costs};
 pub use error::{EngineError, InspectError, LoadError, Step};
 pub use limits::Limits;
 pub use policy::{WasmFailover, WasmSelector};
