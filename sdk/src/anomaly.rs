@@ -52,7 +52,7 @@ impl Metric {
     }
 
     /// Its name in settings, logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::LoopLagUs => "loop-lag-us",
             Self::MessagesExpired => "messages-expired",
@@ -110,7 +110,7 @@ pub enum Severity {
 
 impl Severity {
     /// Its name in logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Note => "note",
             Self::Warn => "warn",
@@ -137,7 +137,7 @@ pub enum Remedy {
 
 impl Remedy {
     /// Its name in logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Probe => "probe",

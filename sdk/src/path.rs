@@ -36,7 +36,7 @@ impl Transport {
     }
 
     /// Its name in config files, logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Bluetooth => "bluetooth",
             Self::WifiDirect => "wifi-direct",

@@ -102,10 +102,8 @@ impl Selector for MostReliable {
             if record.good.max(record.bad) >= OUTCOMES_MAX {
                 record = Record { path, good: record.good / 2, bad: record.bad / 2 };
             }
-            match outcome.late || outcome.ack_us == UNKNOWN {
-                true => record.bad += 1,
-                false => record.good += 1,
-            }
+            let failed = outcome.late || outcome.ack_us == UNKNOWN;
+            *(if failed { &mut record.bad } else { &mut record.good }) += 1;
             records.insert(0, record);
             records.truncate(RECORDS_MAX);
         }
