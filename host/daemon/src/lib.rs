@@ -18,6 +18,7 @@ pub mod policies;
 mod power;
 mod shell;
 pub mod uplinks;
+pub mod watch;
 
 pub use handle::{About, Pointsman, ReconfigureError};
 pub use shell::journal::{Followed, Follower, Happening, LinkInfo, Record};

@@ -5,6 +5,8 @@
 //! config names an embedded module and this binary has none that runs, the native policy of
 //! the same name takes its place, and [`Seated::note`] says so.
 
+pub mod trust;
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

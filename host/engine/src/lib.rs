@@ -21,6 +21,7 @@ mod guest;
 mod limits;
 mod policy;
 mod ticker;
+mod trial;
 mod warm;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use crate::warm::{Blueprint, Warm};
 pub use error::{EngineError, InspectError, LoadError, Step};
 pub use limits::Limits;
 pub use policy::{WasmFailover, WasmSelector};
+pub use trial::{LearnFault, Run, Trial, TrialError};
 
 /// Compiles and runs modules. Cheap to clone; its thread ends with the last clone and the last
 /// policy that it loaded.
