@@ -29,6 +29,19 @@ pub const FRAME_TEXT_BYTES_MAX: usize = 128;
 /// Peers that are kept at once. The least recently useful without links makes room.
 pub const PEERS_MAX: usize = 4096;
 
+/// Records of what peers did, of peers that made room for others. The one that is nearest to
+/// that of a stranger makes room.
+pub const STANDINGS_MAX: usize = 4096;
+
+/// Peers about which the reputation policy is asked in one second.
+pub const FOLDS_PER_STEP_MAX: usize = 128;
+
+/// Peers that are measured over time: those with the most messages of those with links.
+pub const WATCHED_PEERS_MAX: usize = 32;
+
+/// Samples that are kept of a measure.
+pub const SAMPLES_MAX: usize = 60;
+
 /// Live links in total. An idle link costs 64–69 kB in libp2p.
 pub const LINKS_MAX: usize = 1024;
 
