@@ -146,6 +146,20 @@ pub const MODULE_BYTES_MAX: usize = 48 << 20;
 pub const POLICY_KEYS_MAX: usize = 16;
 /// Findings in one answer of an anomaly policy.
 pub const FINDINGS_MAX: usize = 64;
+/// Questions about peers that wait for the reputation policy.
+pub const ASIDE_FOLDS_MAX: usize = 1024;
+/// Decisions and outcomes that wait to be learned from.
+pub const ASIDE_LESSONS_MAX: usize = 4096;
+/// Answers from off the loop that wait for it.
+pub const ASIDE_FACTS_MAX: usize = 256;
+/// Outcomes that a policy learns from at once.
+pub const OUTCOMES_PER_LESSON_MAX: usize = 256;
+/// Decisions whose outcomes are awaited: the oldest is forgotten.
+pub const DECISIONS_AWAITED_MAX: usize = 4096;
+/// Bytes of what a policy has learned.
+pub const LEARNED_BYTES_MAX: usize = 1 << 20;
+/// Generations of a slot whose learner is kept for the case that it is brought back.
+pub const LEARNERS_WARM_MAX: usize = 4;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.

@@ -13,9 +13,11 @@ use pointsman_core::config::{Allow, Config, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Input, Source};
 use pointsman_core::limits::{COMMANDS_MAX, SUBMISSIONS_MAX};
-use pointsman_core::policy::{Failover, Selector, Swap};
+use pointsman_core::policy::{Failover, Policy, Role, Selector, Swap, builtin};
+use pointsman_sdk::Settings;
 use tokio::sync::mpsc;
 
+use crate::aside::{self, AsideSetup};
 use crate::clock::{self, Clock};
 use crate::config_file::Loaded;
 use crate::handle::{About, Inner, Pointsman, Setup};
@@ -46,6 +48,9 @@ pub enum StartError {
     /// The system does not tell its interfaces.
     #[error(transparent)]
     Uplinks(#[from] WatchError),
+    /// The system does not give another thread.
+    #[error("cannot start the thread for policies off the loop: {0}")]
+    Aside(std::io::Error),
     /// No certificate can be made of the identity.
     #[error("cannot make a certificate for QUIC: {0}")]
     Certificate(#[from] std::io::Error),
@@ -77,8 +82,17 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let (submissions, submissions_in) = mpsc::channel(SUBMISSIONS_MAX);
     let (stop, stop_in) = tokio::sync::watch::channel(false);
     let (mail, journal) = (Arc::new(Mail::default()), Arc::new(Journal::new()));
+    let (aside, told, thread) = aside::start(aside_setup(me)).map_err(StartError::Aside)?;
     let ports = Ports { quic: config.listen_quic, tcp: config.listen_tcp };
-    let shell = Shell::new(node, net, bindings, ports, Arc::clone(&mail), Arc::clone(&journal));
+    let shell = Shell::new(
+        node,
+        net,
+        bindings,
+        ports,
+        Arc::clone(&mail),
+        Arc::clone(&journal),
+        aside.clone(),
+    );
     let sources = Sources {
         links: facts.links,
         commands: commands_in,
@@ -86,9 +100,10 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
         uplinks,
         net: facts.net,
         power: power::watch(),
+        aside: told,
         stop: stop_in,
     };
-    let ended = spawn(shell, sources);
+    let ended = spawn(shell, sources, thread);
     let about = About {
         peer: me,
         version: env!("CARGO_PKG_VERSION"),
@@ -99,7 +114,8 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let setup = Setup { config, policies, watch, set_log_filter };
     let setup = tokio::sync::Mutex::new(setup);
     let seated = std::sync::Mutex::new(seated);
-    let parts = Inner { about, commands, submissions, mail, journal, stop, ended, setup, seated };
+    let parts =
+        Inner { about, commands, submissions, mail, journal, stop, ended, setup, seated, aside };
     Ok(Pointsman::new(parts))
 }
 
@@ -132,6 +148,7 @@ fn node(
     let mut node = Node::new(me, node_config(config), clock::session());
     node.handle(now, Input::SelectorSwapped(Swap::settled(selector, 1)));
     node.handle(now, Input::FailoverSwapped(Swap::settled(failover, 1)));
+    node.handle(now, Input::SampleDecisions { every: config.policy.sample });
     for peer in &config.peers {
         for address in peer.addresses.iter().cloned() {
             let source = Source::Config;
@@ -165,11 +182,39 @@ pub(crate) fn node_config(config: &Config) -> NodeConfig {
     NodeConfig { allow: admitted(config), ..config.node.clone() }
 }
 
-/// Runs the loop in a task of its own, and tells when it has ended in good order.
-fn spawn(shell: Shell, sources: Sources) -> tokio::sync::watch::Receiver<bool> {
+/// What the policies off the loop begin with: the builtins, and what was learned before. Several
+/// nodes of one user learn apart.
+fn aside_setup(me: PeerId) -> AsideSetup {
+    let folder = Some(places::state_folder().join("learned").join(me.to_string()));
+    let mut setup = AsideSetup { folder, ..AsideSetup::default() };
+    let names =
+        [(Role::Reputation, builtin::REPUTATIONS[0]), (Role::Anomaly, builtin::ANOMALIES[0])];
+    for (role, name) in names {
+        match builtin::policy(role, name, &Settings::default()) {
+            Ok(Policy::Reputation(policy)) => setup.reputation = Some(policy),
+            Ok(Policy::Anomaly(policy)) => setup.anomaly = Some(policy),
+            Ok(Policy::Selector(_) | Policy::Failover(_)) => {}
+            Err(error) => tracing::warn!("nobody answers for the {}: {error}", role.name()),
+        }
+    }
+    setup
+}
+
+/// Runs the loop in a task of its own, and tells when it and the thread beside it have ended in
+/// good order.
+fn spawn(
+    shell: Shell,
+    sources: Sources,
+    aside: std::thread::JoinHandle<()>,
+) -> tokio::sync::watch::Receiver<bool> {
     let (ended, told) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
         shell.run(sources).await;
+        // It writes down what was learned, which takes no longer than the disk does.
+        let joined = tokio::task::spawn_blocking(move || aside.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the thread for policies off the loop broke");
+        }
         ended.send_replace(true);
     });
     told

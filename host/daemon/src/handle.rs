@@ -15,6 +15,7 @@ use pointsman_core::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::SetLogFilter;
+use crate::aside::AsideHandle;
 use crate::config_file::Loaded;
 use crate::control::views::{self, LinkView, PeerView, PolicyView, StatusView};
 use crate::policies::{Policies, SeatError, Seated};
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     /// Held over a whole reconfiguration, so that there is one at a time.
     pub(crate) setup: tokio::sync::Mutex<Setup>,
     pub(crate) seated: Mutex<Vec<Seated>>,
+    pub(crate) aside: AsideHandle,
 }
 
 /// What the next config is compared with, and what it can change beside the loop.
@@ -156,8 +158,13 @@ impl Pointsman {
 
     /// The policies, as the control API tells them.
     pub async fn policies(&self) -> Result<Vec<PolicyView>, Stopped> {
-        let snapshot = self.snapshot().await?;
-        Ok(views::policies(&self.seated(), &snapshot))
+        let report = self.report().await?;
+        Ok(views::policies(&self.seated(), &report))
+    }
+
+    /// The way to the policies off the loop.
+    pub(crate) fn aside(&self) -> &AsideHandle {
+        &self.inner.aside
     }
 
     /// Blackholes an uplink in these directions, as a dead path would, or mends it.

@@ -10,8 +10,10 @@ use pointsman_core::snapshot::Snapshot;
 use tokio::sync::oneshot;
 
 use super::Shell;
+use super::findings::OpenFinding;
 use super::journal::Happening;
 use super::mail::Waiting;
+use crate::aside::AsideReport;
 use crate::net::ListenAddress;
 
 /// An order to the loop. A reply that nobody waits for any more is dropped.
@@ -66,6 +68,10 @@ pub struct Report {
     pub node: Snapshot,
     /// Where it listens.
     pub listening: Arc<[ListenAddress]>,
+    /// What the policies off the loop counted.
+    pub aside: AsideReport,
+    /// What is out of the ordinary now, the worst first.
+    pub findings: Vec<OpenFinding>,
     /// Uplinks that are cut: name, inbound, outbound.
     pub cuts: Vec<(String, bool, bool)>,
     /// Messages for applications here.
@@ -118,6 +124,8 @@ impl Shell {
         Report {
             node: self.node.snapshot(),
             listening: self.net.addresses(),
+            aside: self.aside.report(),
+            findings: self.findings.list(),
             cuts: cuts.filter(|&(_, inbound, outbound)| inbound || outbound).collect(),
             mail: self.mail.waiting(),
             under_way: self.waiters.len(),

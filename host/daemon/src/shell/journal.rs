@@ -12,8 +12,11 @@ use pointsman_core::id::{LinkId, PeerId};
 use pointsman_core::input::Protocol;
 use pointsman_core::limits::JOURNAL_RECORDS_MAX;
 use pointsman_core::output;
+use pointsman_core::policy::Role;
 use pointsman_sdk::Transport;
 use tokio::sync::watch;
+
+use super::findings::OpenFinding;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +61,19 @@ pub enum Happening {
         /// Of which protocol.
         protocol: Protocol,
         /// Why.
+        why: String,
+    },
+    /// Something is out of the ordinary, or more so than it was.
+    Anomaly(OpenFinding),
+    /// It is no more.
+    AnomalyOver(OpenFinding),
+    /// A policy failed to learn.
+    LearnFailed {
+        /// Of which role.
+        role: Role,
+        /// Of which generation.
+        generation: u64,
+        /// Why, and what comes of it.
         why: String,
     },
     /// The node finishes what is under way and ends.

@@ -7,7 +7,7 @@ use pointsman_core::policy::Role;
 use pointsman_core::snapshot::{SlotSnapshot, Snapshot};
 use serde::{Deserialize, Serialize};
 
-use super::hex64;
+use super::{FindingView, hex64};
 use crate::handle::About;
 use crate::policies::Seated;
 use crate::shell::Report;
@@ -47,6 +47,8 @@ pub struct StatusView {
     pub under_way: usize,
     /// What was counted since the start; every name says what.
     pub counters: BTreeMap<String, u64>,
+    /// What is out of the ordinary now, the worst first; empty when all is well.
+    pub findings: Vec<FindingView>,
     /// Limits that are reached now, as sentences; empty when all is well.
     pub limits_reached: Vec<String>,
 }
@@ -141,7 +143,7 @@ pub fn status(about: &About, seated: &[Seated], report: &Report) -> StatusView {
         peers: peers.len(),
         peers_linked: peers.iter().filter(|peer| peer.links_usable > 0).count(),
         links: peers.iter().map(|peer| peer.links).sum(),
-        policies: policies(seated, node),
+        policies: policies(seated, report),
         mail: MailView {
             listeners: report.mail.listeners,
             unclaimed: report.mail.unclaimed,
@@ -149,18 +151,20 @@ pub fn status(about: &About, seated: &[Seated], report: &Report) -> StatusView {
         },
         under_way: report.under_way,
         counters: counters(report),
+        findings: report.findings.iter().map(super::finding).collect(),
         limits_reached: limits_reached(node),
     }
 }
 
 /// The slots.
-pub(crate) fn policies(seated: &[Seated], node: &Snapshot) -> Vec<PolicyView> {
+pub(crate) fn policies(seated: &[Seated], report: &Report) -> Vec<PolicyView> {
     let slot = |role| match role {
-        Role::Selector => node.selector.clone(),
-        Role::Failover => node.failover.clone(),
-        Role::Reputation | Role::Anomaly => SlotSnapshot::default(),
+        Role::Selector => &report.node.selector,
+        Role::Failover => &report.node.failover,
+        Role::Reputation => &report.aside.reputation,
+        Role::Anomaly => &report.aside.anomaly,
     };
-    seated.iter().map(|one| policy(one, &slot(one.role))).collect()
+    seated.iter().map(|one| policy(one, slot(one.role))).collect()
 }
 
 fn policy(seated: &Seated, slot: &SlotSnapshot) -> PolicyView {
@@ -205,6 +209,7 @@ fn uplinks(report: &Report) -> Vec<UplinkView> {
 
 fn counters(report: &Report) -> BTreeMap<String, u64> {
     let tally = report.tally;
+    let aside = &report.aside;
     let own = [
         ("loop_turns", tally.turns),
         ("loop_lag_us_max", tally.lag_us_max),
@@ -213,6 +218,15 @@ fn counters(report: &Report) -> BTreeMap<String, u64> {
         ("dials_unheard", tally.dials_unheard),
         ("connections_refused", tally.connections_refused),
         ("handshakes_failed", tally.handshakes_failed),
+        ("standings_asked", aside.reputation.asked),
+        ("inspections_asked", aside.anomaly.asked),
+        ("aside_dropped", aside.dropped),
+        ("aside_unanswered", aside.unanswered),
+        ("lessons", aside.lessons),
+        ("outcomes_learned", aside.outcomes_learned),
+        ("outcomes_unknown", aside.outcomes_unknown),
+        ("learn_failures", aside.learn_failures),
+        ("checkpoints", aside.checkpoints),
     ];
     let all = report.node.counters.iter().copied().chain(own);
     all.map(|(name, count)| (name.to_owned(), count)).collect()
