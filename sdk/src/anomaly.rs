@@ -67,6 +67,20 @@ impl Metric {
             Self::Moves => "moves",
         }
     }
+
+    /// What usually helps where it is out of the ordinary: a node that has too much to do sheds
+    /// load, a path that got worse is asked and replaced, and what no machine can tell is looked
+    /// into by a person.
+    pub fn remedy(self) -> Remedy {
+        match self {
+            Self::LoopLagUs | Self::MessagesRefused | Self::DuplicateBytes | Self::QueueBytes => {
+                Remedy::Shed
+            }
+            Self::SrttUs | Self::MessagesDelivered => Remedy::Probe,
+            Self::LatePpm | Self::MessagesExpired => Remedy::Dial,
+            Self::FramesMalformed | Self::Strikes | Self::Moves => Remedy::Inspect,
+        }
+    }
 }
 
 /// One measure of one subject over time.
