@@ -16,24 +16,26 @@ mod worker;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use pointsman_core::id::PeerNumber;
 use pointsman_core::limits::ASIDE_FACTS_MAX;
 use pointsman_core::output::Event;
 use pointsman_core::policy::{
-    Anomaly, AnomalyQuestion, Decision, Policy, Reputation, ReputationQuestion, Role, Swap,
+    Anomaly, AnomalyQuestion, Decision, Policy, Probation, Reputation, ReputationQuestion, Role,
+    Swap,
 };
 use pointsman_core::snapshot::SlotSnapshot;
+use pointsman_sdk::Outcome;
 use pointsman_sdk::anomaly::Finding;
 use pointsman_sdk::reputation::Standing;
-use pointsman_sdk::{Manifest, Outcome, State};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+pub use checkpoint::Learned;
 use inbox::{Inbox, Lesson, Order};
 use learning::Shelf;
-pub use learning::{Learner, LearnerSeat};
+pub use learning::{Learner, LearnerSeat, Remake};
 
 /// What comes into a slot off the loop.
 #[derive(Debug)]
@@ -155,12 +157,6 @@ struct Shared {
     learns: AtomicBool,
 }
 
-impl Shared {
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Starts the thread. Its facts must be taken; it ends when it is closed.
 pub fn start(
     setup: AsideSetup,
@@ -180,15 +176,39 @@ impl AsideHandle {
         self.shared.inbox.order(Order::Seat(seat));
     }
 
-    /// Brings back what was in the slot of reputation or anomaly before, if it is still warm.
-    pub fn roll_back(&self, role: Role) {
-        self.shared.inbox.order(Order::RollBack(role));
+    /// Puts a policy into its slot if that is one of reputation or anomaly, and gives it back
+    /// otherwise.
+    pub fn place(
+        &self,
+        policy: Policy,
+        generation: u64,
+        probation: Option<Probation>,
+    ) -> Option<Policy> {
+        let seat = match policy {
+            Policy::Reputation(policy) => {
+                Seat::Reputation(Swap { module: Some(policy), generation, probation })
+            }
+            Policy::Anomaly(policy) => {
+                Seat::Anomaly(Swap { module: Some(policy), generation, probation })
+            }
+            other @ (Policy::Selector(_) | Policy::Failover(_)) => return Some(other),
+        };
+        self.seat(seat);
+        None
     }
 
-    /// What the policy of this name in the slot learned so far, if this version of it can take
-    /// that over: to configure it with.
-    pub fn learned(&self, role: Role, manifest: &Manifest) -> Option<State> {
-        self.shared.shelf().learned(role, manifest)
+    /// Brings back what was in the slot of reputation or anomaly before, if it is still warm:
+    /// answers with its generation. `None` where nothing came back.
+    pub async fn roll_back(&self, role: Role) -> Option<u64> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.inbox.order(Order::RollBack(role, reply));
+        answer.await.ok().flatten()
+    }
+
+    /// What was learned in the slot so far. The next policy is configured with it where it
+    /// [fits](Learned::fits).
+    pub fn learned(&self, role: Role) -> Option<Learned> {
+        self.shared.shelf.lock().unwrap_or_else(PoisonError::into_inner).get(&role).cloned()
     }
 
     /// What was counted.

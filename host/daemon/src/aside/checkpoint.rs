@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{SHA256, digest};
 use pointsman_core::limits::LEARNED_BYTES_MAX;
 use pointsman_core::policy::Role;
-use pointsman_sdk::State;
+use pointsman_sdk::{Manifest, State};
 use serde::{Deserialize, Serialize};
 
 /// Largest file that is read, in bytes: the state in hexadecimal, and the rest.
@@ -20,12 +20,28 @@ const FILE_BYTES_MAX: usize = 2 * LEARNED_BYTES_MAX + 4096;
 
 /// What was learned, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Learned {
+pub struct Learned {
     /// The policy's own name.
-    pub(super) name: String,
+    pub name: String,
     /// SHA-256 of its module, in hexadecimal.
-    pub(super) digest: String,
-    pub(super) state: State,
+    pub digest: String,
+    /// What.
+    pub state: State,
+}
+
+impl Learned {
+    /// Whether a policy can take it over: one of the same name that reads its schema.
+    pub fn fits(&self, manifest: &Manifest) -> bool {
+        let State { schema, bytes } = &self.state;
+        self.name == manifest.name
+            && (*schema == manifest.state_schema || manifest.reads_schemas.contains(schema))
+            && bytes.len() <= most_bytes(manifest)
+    }
+}
+
+/// Most bytes that are kept of what a policy has learned.
+pub(super) fn most_bytes(manifest: &Manifest) -> usize {
+    (manifest.max_state_bytes as usize).min(LEARNED_BYTES_MAX)
 }
 
 /// Why there is no using a file.

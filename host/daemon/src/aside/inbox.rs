@@ -11,6 +11,7 @@ use pointsman_core::id::PeerNumber;
 use pointsman_core::limits::{ASIDE_FOLDS_MAX, ASIDE_LESSONS_MAX, OUTCOMES_PER_LESSON_MAX};
 use pointsman_core::policy::{AnomalyQuestion, ReputationQuestion, Role};
 use pointsman_sdk::Outcome;
+use tokio::sync::oneshot;
 
 use super::Seat;
 
@@ -18,7 +19,7 @@ use super::Seat;
 #[derive(Debug)]
 pub(super) enum Order {
     Seat(Seat),
-    RollBack(Role),
+    RollBack(Role, oneshot::Sender<Option<u64>>),
     Proven { role: Role, generation: u64 },
     RolledBack { role: Role, to: u64 },
 }
@@ -31,7 +32,7 @@ impl Order {
             Self::Seat(Seat::Anomaly(_)) => (0, Role::Anomaly),
             Self::Seat(Seat::Learner(seat)) => (0, seat.role),
             Self::Seat(Seat::NoLearner { role, .. }) => (0, *role),
-            Self::RollBack(role) => (1, *role),
+            Self::RollBack(role, _) => (1, *role),
             Self::Proven { role, .. } => (2, *role),
             Self::RolledBack { role, .. } => (3, *role),
         }
@@ -179,8 +180,8 @@ mod tests {
         let orders = inbox.take(None).orders;
         let generations = orders.iter().map(|order| match order {
             Order::Seat(Seat::NoLearner { generation, .. }) => *generation,
-            Order::Seat(_) | Order::RollBack(_) | Order::Proven { .. } => 0,
-            Order::RolledBack { .. } => 0,
+            Order::Seat(_) | Order::RollBack(..) => 0,
+            Order::Proven { .. } | Order::RolledBack { .. } => 0,
         });
         assert_eq!(generations.collect::<Vec<_>>(), [2, 2]);
     }

@@ -11,14 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pointsman_core::limits::{
-    DECISIONS_AWAITED_MAX, LEARNED_BYTES_MAX, LEARNERS_WARM_MAX, OUTCOMES_PER_LESSON_MAX,
-};
+use pointsman_core::limits::{DECISIONS_AWAITED_MAX, LEARNERS_WARM_MAX, OUTCOMES_PER_LESSON_MAX};
 use pointsman_core::policy::{Policy, Role, Strike};
 use pointsman_sdk::{Manifest, Outcome, State};
 
 use super::AsideFact;
-use super::checkpoint::{self, Learned};
+use super::checkpoint::{self, Learned, most_bytes};
 use super::inbox::Lesson;
 
 /// How long outcomes wait for others to be learned from with, and how often a policy is made
@@ -70,29 +68,7 @@ impl std::fmt::Debug for LearnerSeat {
 }
 
 /// What is kept for each slot, for those who configure the next policy.
-#[derive(Debug, Default)]
-pub(super) struct Shelf(BTreeMap<Role, Learned>);
-
-impl Shelf {
-    /// What a policy of this name and these schemas can take over.
-    pub(super) fn learned(&self, role: Role, manifest: &Manifest) -> Option<State> {
-        let learned = self.0.get(&role).filter(|learned| learned.name == manifest.name)?;
-        let State { schema, bytes } = &learned.state;
-        let reads = *schema == manifest.state_schema || manifest.reads_schemas.contains(schema);
-        (reads && bytes.len() <= most_bytes(manifest)).then(|| learned.state.clone())
-    }
-
-    fn put(&mut self, role: Role, learned: Option<Learned>) {
-        match learned {
-            None => self.0.remove(&role),
-            Some(learned) => self.0.insert(role, learned),
-        };
-    }
-}
-
-fn most_bytes(manifest: &Manifest) -> usize {
-    (manifest.max_state_bytes as usize).min(LEARNED_BYTES_MAX)
-}
+pub(super) type Shelf = BTreeMap<Role, Learned>;
 
 /// A policy at its lessons.
 #[derive(Debug)]
@@ -261,9 +237,8 @@ impl Learning {
     pub(super) fn fill(&mut self, shelf: &Mutex<Shelf>) {
         if std::mem::take(&mut self.is_unshelved) {
             let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
-            for (&role, desk) in &self.desks {
-                shelf.put(role, desk.kept.clone());
-            }
+            let kept = |(&role, desk): (&Role, &Desk)| Some((role, desk.kept.clone()?));
+            *shelf = self.desks.iter().filter_map(kept).collect();
         }
     }
 

@@ -170,13 +170,14 @@ impl<P: ?Sized + Asked> Slot<P> {
         (watch.answers > 0 || self.live.is_none()).then_some(watch.ends)
     }
 
-    /// Brings the policy before back, if it is still warm.
-    pub(super) fn roll_back(&mut self, because: Misconduct, told: &mut Vec<Event>) {
-        let Some(watch) = self.watch.take() else { return };
+    /// Brings the policy before back, if it is still warm; gives its generation.
+    pub(super) fn roll_back(&mut self, because: Misconduct, told: &mut Vec<Event>) -> Option<u64> {
+        let watch = self.watch.take()?;
         self.live = watch.before;
         let generation = std::mem::replace(&mut self.count.generation, watch.generation);
         let (role, to) = (self.role, watch.generation);
         told.push(Event::RolledBack { role, generation, to, because });
+        Some(to)
     }
 
     /// What it counted.

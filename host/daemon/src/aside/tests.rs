@@ -7,6 +7,8 @@ use pointsman_core::limits::ASIDE_FOLDS_MAX;
 use pointsman_core::policy::{Probation, Question, SelectorQuestion, Strike, Verdict};
 use pointsman_sdk::selector;
 
+use pointsman_sdk::{Manifest, State};
+
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -142,10 +144,12 @@ async fn an_operator_can_bring_the_policy_before_back() {
     aside.seat(Fixed(Ok(9)), Some(probation));
     aside.fold(1);
     assert_eq!(aside.stood().await.1, 9);
-    aside.handle.roll_back(Role::Reputation);
+    assert_eq!(aside.handle.roll_back(Role::Reputation).await, Some(0));
     aside.happened(|event| matches!(event, Event::RolledBack { .. })).await;
     aside.fold(1);
     assert_eq!(aside.stood().await.1, 1);
+    assert_eq!(aside.handle.roll_back(Role::Reputation).await, None, "nothing is warm");
+    assert_eq!(aside.handle.roll_back(Role::Selector).await, None, "that slot is the Node's");
     aside.end();
 }
 
@@ -228,10 +232,12 @@ async fn what_became_of_decisions_comes_back_as_a_policy_that_learned_it() {
     assert_eq!(generation, 4);
     assert_eq!(policy.choose(&SelectorQuestion::default()), Ok(5));
     let state = State { schema: 1, bytes: vec![5] };
-    assert_eq!(aside.handle.learned(Role::Selector, &manifest()), Some(state.clone()));
+    let learned = aside.handle.learned(Role::Selector).filter(|one| one.fits(&manifest()));
+    assert_eq!(learned.map(|learned| learned.state), Some(state.clone()));
     aside.end();
 
     let again = Aside::new(setup());
-    assert_eq!(again.handle.learned(Role::Selector, &manifest()), Some(state));
+    let learned = again.handle.learned(Role::Selector);
+    assert_eq!(learned.map(|learned| learned.state), Some(state));
     again.end();
 }

@@ -119,12 +119,15 @@ impl Worker {
             Order::Seat(Seat::NoLearner { role, generation }) => {
                 self.learning.seat(role, generation, None);
             }
-            Order::RollBack(Role::Reputation) => {
-                self.reputation.roll_back(Misconduct::Ordered, told);
+            Order::RollBack(role, reply) => {
+                let back = match role {
+                    Role::Reputation => self.reputation.roll_back(Misconduct::Ordered, told),
+                    Role::Anomaly => self.anomaly.roll_back(Misconduct::Ordered, told),
+                    // These slots are the Node's.
+                    Role::Selector | Role::Failover => None,
+                };
+                let _ = reply.send(back);
             }
-            Order::RollBack(Role::Anomaly) => self.anomaly.roll_back(Misconduct::Ordered, told),
-            // These slots are the Node's.
-            Order::RollBack(Role::Selector | Role::Failover) => {}
             Order::Proven { role, generation } => self.learning.proven(role, generation),
             Order::RolledBack { role, to } => self.learning.rolled_back(now, role, to),
         }

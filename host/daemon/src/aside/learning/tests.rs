@@ -111,7 +111,9 @@ impl School {
         let shelf = Mutex::new(Shelf::default());
         self.learning.is_unshelved = true;
         self.learning.fill(&shelf);
-        shelf.lock().expect("whole").learned(Role::Selector, &manifest("counting"))
+        let shelf = shelf.into_inner().expect("whole");
+        let learned = shelf.get(&Role::Selector).filter(|one| one.fits(&manifest("counting")));
+        learned.map(|learned| learned.state.clone())
     }
 
     /// What the policies that were made anew learned, with their generations.
@@ -270,15 +272,19 @@ fn what_was_learned_survives_a_restart_for_the_policy_that_learned_it() {
     school.learning.finish(school.now);
     let mut next = School::new(Some(folder.path()));
     assert_eq!(next.learned(), Some(state(4)));
-    let shelf = Mutex::new(Shelf::default());
-    next.learning.is_unshelved = true;
-    next.learning.fill(&shelf);
-    let shelf = shelf.lock().expect("whole");
-    assert_eq!(shelf.learned(Role::Selector, &manifest("another")), None);
+}
+
+#[test]
+fn what_was_learned_fits_the_next_version_that_reads_it_and_no_other_policy() {
+    let (name, digest) = ("counting".to_owned(), "ab".repeat(32));
+    let learned = Learned { name, digest, state: state(4) };
     let newer = Manifest { state_schema: 2, reads_schemas: vec![1], ..manifest("counting") };
-    assert_eq!(shelf.learned(Role::Selector, &newer), Some(state(4)));
-    let other = Manifest { state_schema: 2, ..manifest("counting") };
-    assert_eq!(shelf.learned(Role::Selector, &other), None);
+    assert!(learned.fits(&manifest("counting")) && learned.fits(&newer));
+    let unread = Manifest { state_schema: 2, ..manifest("counting") };
+    let tiny = Manifest { max_state_bytes: 0, ..manifest("counting") };
+    for other in [manifest("another"), unread, tiny] {
+        assert!(!learned.fits(&other), "{other:?}");
+    }
 }
 
 #[test]
