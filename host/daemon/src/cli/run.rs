@@ -55,9 +55,10 @@ async fn node(loaded: &Loaded, logging: Logging, context: &mut Context) -> Resul
     let set_log_filter = Box::new(move |filter: &str| logging.set(filter));
     let node = app::start(loaded, set_log_filter).await.map_err(|error| match error {
         StartError::Policy(_) => Failure::usage(error),
-        StartError::Identity(_) | StartError::Uplinks(_) | StartError::Certificate(_) => {
-            Failure::failed(error)
-        }
+        StartError::Identity(_)
+        | StartError::Uplinks(_)
+        | StartError::Certificate(_)
+        | StartError::Aside(_) => Failure::failed(error),
     })?;
     let log = tokio::spawn(log_events(node.events(0)));
     let server = Server::start(node.clone(), socket, listener);
