@@ -12,6 +12,7 @@ mod checkpoint;
 mod inbox;
 mod learning;
 mod slot;
+mod wasm;
 mod worker;
 
 use std::path::PathBuf;

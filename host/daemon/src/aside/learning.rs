@@ -110,6 +110,9 @@ impl Pupil {
         let seen = std::mem::take(&mut self.seen);
         self.first_seen_at = None;
         let state = self.seat.learner.learn(self.state.clone(), &seen)?;
+        if state == self.state {
+            return Ok(false);
+        }
         let manifest = &self.seat.manifest;
         let is_fine = state.as_ref().is_none_or(|state| {
             state.schema == manifest.state_schema && state.bytes.len() <= most_bytes(manifest)
@@ -117,9 +120,8 @@ impl Pupil {
         if !is_fine {
             return Err(Strike::Invalid);
         }
-        let changed = self.state != state;
         self.state = state;
-        Ok(changed)
+        Ok(true)
     }
 
     fn lesson_due(&self) -> Option<Instant> {
