@@ -238,8 +238,11 @@ impl Pointsman {
 
     /// Has the Node tell as many decisions as the config and the shadows want.
     pub(super) async fn sample(&self, setup: &Setup) -> Result<(), Stopped> {
-        let shadowed = !self.shadows().is_empty();
-        let every = if shadowed { 1 } else { setup.config.policy.sample };
+        let shadowed: Vec<Role> = self.shadows().keys().copied().collect();
+        let is_aside = |role: &Role| matches!(role, Role::Reputation | Role::Anomaly);
+        self.inner.aside.compare(shadowed.iter().any(is_aside));
+        let all = shadowed.iter().any(|role| !is_aside(role));
+        let every = if all { 1 } else { setup.config.policy.sample };
         self.order(|reply| Command::Sample { every, reply }).await
     }
 

@@ -40,6 +40,13 @@ pub(crate) struct Wish {
     pub(crate) allow_downgrade: bool,
 }
 
+impl Wish {
+    /// Whether somebody chose it beside the config, which does not count until it is edited.
+    pub(crate) fn is_commanded(&self) -> bool {
+        matches!(self.from, Cause::Command | Cause::Promote | Cause::Rollback)
+    }
+}
+
 /// What a candidate is built with.
 pub(crate) struct Tools<'a> {
     pub(crate) policies: &'a Policies,

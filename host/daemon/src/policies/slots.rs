@@ -247,11 +247,12 @@ impl Slots {
     /// The loop has it: enters it.
     pub(crate) async fn entered(&mut self, record: Record, on_probation: bool, configured: &str) {
         let (role, generation) = (record.live.seated.role, record.live.generation);
+        let stands_in = record.wish.from == Cause::Start && record.wish.force;
         if record.wish.force {
             self.release(role, record.mark.clone()).await;
         }
         self.write(entry(&record, Turn::Live, None)).await;
-        let commanded = matches!(record.wish.from, Cause::Command | Cause::Promote | Cause::Rollback);
+        let commanded = record.wish.is_commanded();
         match self.seats.get_mut(&role) {
             Some(seat) => {
                 seat.before = on_probation.then(|| seat.before.unwrap_or(seat.live));
@@ -268,7 +269,7 @@ impl Slots {
                 self.seats.insert(role, seat);
             }
         }
-        if !on_probation {
+        if !on_probation && !stands_in {
             self.keep(role).await;
         }
         self.show(role);
@@ -306,8 +307,8 @@ impl Slots {
         if seat.live == generation && seat.records.contains_key(&to) {
             seat.live = to;
             seat.before = None;
-            seat.commanded |= !failed;
             if let Some(back) = seat.records.get_mut(&to) {
+                seat.commanded = !failed || back.wish.is_commanded();
                 back.live.from = Cause::Rollback;
                 back.live.since_unix_ms = unix_ms();
             }

@@ -24,7 +24,16 @@ impl Taps {
         };
     }
 
+    /// An answer that was given off the loop: nothing became of it that could be recorded.
+    pub(super) fn answered(&self, decision: Decision) {
+        self.compare(decision);
+    }
+
     pub(super) fn decided(&self, decision: Decision) {
+        self.compare(decision);
+    }
+
+    fn compare(&self, decision: Decision) {
         if let Some(shadow) = self.shadows.get(&decision.question.role()) {
             shadow.offer(decision);
         }
