@@ -45,6 +45,9 @@ pub struct SlotSnapshot {
     pub generation: u64,
     /// Whether it still must prove itself, with the one before kept warm.
     pub on_probation: bool,
+    /// Questions that the warm one was asked beside it, so that the two can be compared; their
+    /// cost delays no packet.
+    pub shadowed: u64,
 }
 
 /// A peer.
