@@ -166,7 +166,7 @@ impl Default for FastestFirst {
 impl Selector for FastestFirst {
     fn manifest() -> Manifest {
         Manifest::new("fastest-first", env!("CARGO_PKG_VERSION")).with_settings(
-            "stickiness_percent: integer = 10  how much earlier another path must be, 0 to 100\n\
+            "stickiness_percent: integer 0..=100 = 10  how much earlier another path must be\n\
              stripe: boolean = true  whether long backlogs use several paths at once\n",
         )
     }

@@ -69,8 +69,8 @@ impl Default for Standby {
 impl Failover for Standby {
     fn manifest() -> Manifest {
         Manifest::new("standby", env!("CARGO_PKG_VERSION")).with_settings(
-            "move_after_ms: integer = 400  silence that moves traffic, 50 to 60000\n\
-             hold_down_ms: integer = 2000  wait before a path is used again, 0 to 30000\n",
+            "move_after_ms: integer 50..=60000 = 400  silence that moves traffic\n\
+             hold_down_ms: integer 0..=30000 = 2000  wait before a path is used again\n",
         )
     }
 
