@@ -15,6 +15,7 @@ use pointsman_core::policy::{Policy, Question, Role, Strike, Verdict};
 use pointsman_sdk::{Manifest, Outcome, State};
 
 use crate::error::LoadError;
+use crate::module::{Module, Terms};
 use crate::trial::golden::Asked;
 
 pub use error::{LearnFault, Run, TrialError};
@@ -44,8 +45,47 @@ pub struct Trial {
     pub learned_bytes: Option<usize>,
 }
 
+impl Module {
+    /// Tries the module with golden and recorded questions; recorded ones for other roles are
+    /// left out. Takes milliseconds for a policy in Rust and 2 s at most: never on the loop.
+    ///
+    /// # Errors
+    ///
+    /// It failed a question, or gave two answers to equal questions, or learns two states from
+    /// equal outcomes; or no instance of it starts on these terms.
+    pub fn trial(&self, terms: &Terms<'_>, recorded: &[Question]) -> Result<Trial, TrialError> {
+        run(&mut Tried { module: self, terms: *terms }, recorded)
+    }
+}
+
+/// A module with the terms on which it is tried.
+struct Tried<'a> {
+    module: &'a Module,
+    terms: Terms<'a>,
+}
+
+impl Candidate for Tried<'_> {
+    fn role(&self) -> Role {
+        self.module.inspection().role
+    }
+
+    fn manifest(&self) -> &Manifest {
+        &self.module.inspection().manifest
+    }
+
+    fn fresh(&mut self, learned: Option<&State>) -> Result<Policy, LoadError> {
+        let learned = learned.or(self.terms.learned);
+        self.module.policy(&Terms { learned, ..self.terms })
+    }
+
+    fn learner(&mut self) -> Result<Learner, LoadError> {
+        let mut learner = self.module.learner(&self.terms)?;
+        Ok(Box::new(move |before, seen| learner.learn(before, seen)))
+    }
+}
+
 /// What is tried.
-pub(crate) trait Candidate {
+trait Candidate {
     /// What it decides.
     fn role(&self) -> Role;
 
@@ -60,15 +100,11 @@ pub(crate) trait Candidate {
 }
 
 /// Gives the state after some outcomes.
-pub(crate) type Learner =
-    Box<dyn FnMut(Option<State>, &[Outcome]) -> Result<Option<State>, Strike>>;
+type Learner = Box<dyn FnMut(Option<State>, &[Outcome]) -> Result<Option<State>, Strike>>;
 
 /// Tries a candidate with golden and recorded questions; recorded ones of other roles are left
 /// out.
-pub(crate) fn run(
-    candidate: &mut impl Candidate,
-    recorded: &[Question],
-) -> Result<Trial, TrialError> {
+fn run(candidate: &mut impl Candidate, recorded: &[Question]) -> Result<Trial, TrialError> {
     within(candidate, recorded, Duration::from_millis(TRIAL_MS_MAX))
 }
 

@@ -2,5 +2,10 @@
 
 mod guests;
 mod hostile;
+mod hostile_files;
+mod hostile_roles;
+mod hostile_start;
 mod refused;
+mod roles;
 mod shipped;
+mod trials;

@@ -1,8 +1,6 @@
 //! Modules by hand of every role, and a question for each.
 
-use pointsman_core::policy::{
-    AnomalyQuestion, Policy, Question, ReputationQuestion, Role, Strike,
-};
+use pointsman_core::policy::{AnomalyQuestion, Policy, Question, ReputationQuestion, Role, Strike};
 use pointsman_engine::{Engine, LoadError};
 use pointsman_sdk::Settings;
 use pointsman_sdk::anomaly::Series;
