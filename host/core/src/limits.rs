@@ -139,6 +139,10 @@ pub const HISTORY_TEXT_CHARS_MAX: usize = 500;
 pub const QUARANTINED_MAX: usize = 256;
 /// Findings in one answer of an anomaly policy.
 pub const FINDINGS_MAX: usize = 64;
+/// Decisions and outcomes that wait for the decision log.
+pub const DECISIONS_QUEUED_MAX: usize = 4096;
+/// Newest questions that are kept of each role that is asked in line, for trials.
+pub const QUESTIONS_KEPT_MAX: usize = 256;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.

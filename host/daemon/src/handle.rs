@@ -21,6 +21,7 @@ use pointsman_core::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::SetLogFilter;
+use crate::decision_log::DecisionLog;
 use crate::control::views::{self, LinkView, PeerView, PolicyView, StatusView};
 use crate::policies::{Book, Slots};
 use crate::shell::journal::{Follower, Journal};
@@ -65,6 +66,7 @@ pub(crate) struct Inner {
     pub(crate) submissions: mpsc::Sender<Submission>,
     pub(crate) mail: Arc<Mail>,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) decisions: DecisionLog,
     pub(crate) stop: watch::Sender<bool>,
     /// Turns true when the loop has ended; its sender is gone without that if it broke.
     pub(crate) ended: watch::Receiver<bool>,

@@ -238,8 +238,8 @@ impl Pointsman {
     }
 
     /// What a candidate for this slot is tried with, and handed.
-    pub(super) async fn seen(&self, _role: Role) -> Seen {
-        Seen::default()
+    pub(super) async fn seen(&self, role: Role) -> Seen {
+        Seen { recorded: self.inner.decisions.recent(role), ..Seen::default() }
     }
 }
 

@@ -60,7 +60,8 @@ impl Shell {
             }
             Output::Event(event) => self.happened(event),
             Output::Decided(decision) => self.taps.decided(*decision),
-            Output::Outcome(_) | Output::Fold { .. } | Output::Inspect(_) => {}
+            Output::Outcome(outcome) => self.taps.outcome(outcome),
+            Output::Fold { .. } | Output::Inspect(_) => {}
         }
     }
 
