@@ -4,7 +4,7 @@
 //! identity, then the network, then the loop. The parts end in the opposite order, each when
 //! the one that uses it is gone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,9 +13,12 @@ use pointsman_core::config::{Allow, Config, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Input, Source};
 use pointsman_core::limits::{COMMANDS_MAX, SUBMISSIONS_MAX};
+use pointsman_core::policy::{Policy, Role, builtin};
 use pointsman_engine::Compiler;
+use pointsman_sdk::Settings;
 use tokio::sync::mpsc;
 
+use crate::aside::{self, AsideSetup};
 use crate::clock::{self, Clock};
 use crate::config_file::Loaded;
 use crate::decision_log::DecisionLog;
@@ -29,7 +32,7 @@ use crate::policies::{Filled, Leaving, Policies, SeatError, Slots, fill, module_
 use crate::power;
 use crate::shell::journal::Journal;
 use crate::shell::mail::Mail;
-use crate::shell::{Placed, Ports, Shell, Sources};
+use crate::shell::{Ports, Shell, Sources};
 use crate::uplinks::{self, WatchError};
 use crate::watch::Watch;
 
@@ -48,6 +51,9 @@ pub enum StartError {
     /// The system does not tell its interfaces.
     #[error(transparent)]
     Uplinks(#[from] WatchError),
+    /// The system does not give another thread.
+    #[error("cannot start the thread for policies off the loop: {0}")]
+    Aside(std::io::Error),
     /// No certificate can be made of the identity.
     #[error("cannot make a certificate for QUIC: {0}")]
     Certificate(#[from] std::io::Error),
@@ -89,7 +95,9 @@ pub async fn start_in(loaded: &Loaded, around: Surroundings) -> Result<Pointsman
     let Surroundings { set_log_filter, compiler } = around;
     let policies = Arc::new(Policies::new(engine_setup(compiler)));
     let state = state_folder(loaded);
-    let mut slots = off_loop(move || Slots::open(policies, &state)).await;
+    let (aside, told, thread) = aside::start(aside_setup(&state)).map_err(StartError::Aside)?;
+    let around_loop = aside.clone();
+    let mut slots = off_loop(move || Slots::open(policies, around_loop, &state)).await;
     let Filled { leaving, later } = fill(&slots, &config, loaded.folder()).await?;
     let keypair = identity::load_or_create(&identity_file(loaded))?;
     let me = identity::peer_id(&keypair);
@@ -113,7 +121,8 @@ pub async fn start_in(loaded: &Loaded, around: Surroundings) -> Result<Pointsman
     let (mail, journal) = (Arc::new(Mail::default()), Arc::new(Journal::new()));
     let ports = Ports { quic: config.listen_quic, tcp: config.listen_tcp };
     let decisions = decision_log(loaded).map_err(StartError::DecisionLog)?;
-    let shell = Shell::new(node, net, bindings, ports, Arc::clone(&mail), Arc::clone(&journal))
+    let (post, diary) = (Arc::clone(&mail), Arc::clone(&journal));
+    let shell = Shell::new(node, net, bindings, ports, post, diary, aside.clone())
         .recording(decisions.clone());
     let sources = Sources {
         links: facts.links,
@@ -122,9 +131,10 @@ pub async fn start_in(loaded: &Loaded, around: Surroundings) -> Result<Pointsman
         uplinks,
         net: facts.net,
         power: power::watch(),
+        aside: told,
         stop: stop_in,
     };
-    let ended = spawn(shell, sources);
+    let ended = spawn(shell, sources, thread);
     let about = about(me, loaded);
     let (files, edits) = Watch::start(watched(&config, loaded.file.as_deref(), loaded.folder()))
         .map_err(StartError::Watch)?;
@@ -144,6 +154,7 @@ pub async fn start_in(loaded: &Loaded, around: Surroundings) -> Result<Pointsman
         setup,
         book,
         shadows,
+        aside,
     };
     let node = Pointsman::new(parts);
     tokio::spawn(keep(node.weak(), node.events(0), later));
@@ -153,13 +164,12 @@ pub async fn start_in(loaded: &Loaded, around: Surroundings) -> Result<Pointsman
 
 /// Puts a policy into its slot before the loop begins.
 async fn enter(node: &mut Node, slots: &mut Slots, leaving: Leaving, config: &Config) {
-    let Leaving { policy, generation, probation, record, .. } = leaving;
-    if let Some(placed) = Placed::of(policy, generation, probation) {
+    let (placed, record, _) = slots.send_off(leaving);
+    if let Some(placed) = placed {
         node.handle(Clock::now(), placed.into());
     }
-    let role = record.live.seated.role;
-    let configured = module_text(&config.slot(role).module);
-    slots.entered(record, probation.is_some(), &configured).await;
+    let configured = module_text(&config.slot(record.live.seated.role).module);
+    slots.entered(record, false, &configured).await;
 }
 
 /// What stays true of a node that starts now.
@@ -236,11 +246,38 @@ pub(crate) fn node_config(config: &Config) -> NodeConfig {
     NodeConfig { allow: admitted(config), ..config.node.clone() }
 }
 
-/// Runs the loop in a task of its own, and tells when it has ended in good order.
-fn spawn(shell: Shell, sources: Sources) -> tokio::sync::watch::Receiver<bool> {
+/// What the policies off the loop begin with: the builtins, and what was learned before.
+fn aside_setup(state: &Path) -> AsideSetup {
+    let folder = Some(state.join("learned"));
+    let mut setup = AsideSetup { folder, ..AsideSetup::default() };
+    let names =
+        [(Role::Reputation, builtin::REPUTATIONS[0]), (Role::Anomaly, builtin::ANOMALIES[0])];
+    for (role, name) in names {
+        match builtin::policy(role, name, &Settings::default()) {
+            Ok(Policy::Reputation(policy)) => setup.reputation = Some(policy),
+            Ok(Policy::Anomaly(policy)) => setup.anomaly = Some(policy),
+            Ok(Policy::Selector(_) | Policy::Failover(_)) => {}
+            Err(error) => tracing::warn!("nobody answers for the {}: {error}", role.name()),
+        }
+    }
+    setup
+}
+
+/// Runs the loop in a task of its own, and tells when it and the thread beside it have ended in
+/// good order.
+fn spawn(
+    shell: Shell,
+    sources: Sources,
+    aside: std::thread::JoinHandle<()>,
+) -> tokio::sync::watch::Receiver<bool> {
     let (ended, told) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
         shell.run(sources).await;
+        // It writes down what was learned, which takes no longer than the disk does.
+        let joined = tokio::task::spawn_blocking(move || aside.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the thread for policies off the loop broke");
+        }
         ended.send_replace(true);
     });
     told

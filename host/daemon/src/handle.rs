@@ -21,6 +21,7 @@ use pointsman_core::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::SetLogFilter;
+use crate::aside::AsideHandle;
 use crate::decision_log::DecisionLog;
 use crate::control::views::{self, LinkView, PeerView, PolicyView, StatusView};
 use crate::policies::{Book, Slots};
@@ -76,6 +77,8 @@ pub(crate) struct Inner {
     pub(crate) book: Arc<Book>,
     /// Candidates that answer beside the live policies.
     pub(crate) shadows: Mutex<BTreeMap<Role, Shadowing>>,
+    /// The way to the policies off the loop.
+    pub(crate) aside: AsideHandle,
 }
 
 /// What the next config is compared with, and what it can change beside the loop.
@@ -157,8 +160,8 @@ impl Pointsman {
 
     /// The policies, as the control API tells them.
     pub async fn policies(&self) -> Result<Vec<PolicyView>, Stopped> {
-        let snapshot = self.snapshot().await?;
-        Ok(views::policies(&self.inner.book.slots(), &snapshot))
+        let report = self.report().await?;
+        Ok(views::policies(&self.inner.book.slots(), &report))
     }
 
     /// Blackholes an uplink in these directions, as a dead path would, or mends it.

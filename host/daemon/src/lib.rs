@@ -5,6 +5,7 @@
 //! same with a control socket in front of it.
 
 pub mod app;
+pub mod aside;
 pub mod cli;
 pub mod clock;
 pub mod config_file;
@@ -28,4 +29,4 @@ pub use handle::{
 pub use shell::journal::{Followed, Follower, Happening, LinkInfo, Quarantined, Record};
 pub use shell::mail::{Filter, Receiver, Waiting};
 pub use shell::sends::{Message, Sender, Stopped, Ticket, TrySendError, is_final};
-pub use shell::{CutError, Report, Tally};
+pub use shell::{CutError, OpenFinding, Report, Tally};

@@ -59,6 +59,7 @@ async fn node(loaded: &Loaded, logging: Logging, context: &mut Context) -> Resul
         StartError::Identity(_)
         | StartError::Uplinks(_)
         | StartError::Certificate(_)
+        | StartError::Aside(_)
         | StartError::Watch(_) => Failure::failed(error),
     })?;
     let log = tokio::spawn(log_events(node.events(0)));

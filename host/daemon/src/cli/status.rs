@@ -28,6 +28,11 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
     }
     context.out.line("")?;
     policies(context, &status.policies)?;
+    for finding in &status.findings {
+        let tone = if finding.severity == "note" { Tone::Dim } else { Tone::Wary };
+        let line = context.out.paint(tone, &finding.text);
+        context.out.line(&line)?;
+    }
     for limit in &status.limits_reached {
         let line = context.out.paint(Tone::Bad, &format!("limit reached: {limit}"));
         context.out.line(&line)?;

@@ -5,6 +5,7 @@
 //! renamed or given another unit.
 
 mod event;
+mod finding;
 mod link;
 mod message;
 mod peer;
@@ -15,6 +16,7 @@ mod status;
 use serde::{Deserialize, Serialize};
 
 pub use event::{EventView, FollowedView, followed};
+pub use finding::{FindingView, finding};
 pub use link::{LinkView, links};
 pub use message::{DeliveryView, FateView, LoadView, delivery, fate};
 pub use peer::{AddressView, PeerView, QueueView, peers};

@@ -136,8 +136,8 @@ impl Pointsman {
                 allow_downgrade: false,
             };
             let config = &loaded.config;
-            let seen = self.seen(role).await;
-            match setup.slots.prepare(wish, config, seen).await? {
+            let recorded = self.recorded(role).await;
+            match setup.slots.prepare(wish, config, recorded).await? {
                 Found::Same(_) => {}
                 Found::Held(held) if edited => {
                     return Err(SeatError::held(role, &held));

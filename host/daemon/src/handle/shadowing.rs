@@ -147,8 +147,8 @@ impl Pointsman {
         wish: Wish,
     ) -> Result<Shadowed, ShadowError> {
         let role = wish.role;
-        let seen = self.seen(role).await;
-        let found = setup.slots.prepare(wish, &setup.config, seen).await;
+        let recorded = self.recorded(role).await;
+        let found = setup.slots.prepare(wish, &setup.config, recorded).await;
         let ready = match found.map_err(SwapError::from)? {
             Found::Ready(ready) => *ready,
             Found::Same(_) | Found::Held(_) => {
@@ -197,8 +197,8 @@ impl Pointsman {
         let force = bounds.is_none();
         let wish = Wish { from: Cause::Promote, who, force, ..wish };
         let candidate = Candidate::of(wish, code, Steps::default());
-        let seen = self.seen(role).await;
-        let found = setup.slots.prepare_found(candidate, &setup.config, seen).await;
+        let recorded = self.recorded(role).await;
+        let found = setup.slots.prepare_found(candidate, &setup.config, recorded).await;
         let swapped = self.take(setup, role, module, found.map_err(SwapError::from)?).await?;
         self.end_shadow(setup, role).await?;
         Ok(swapped)

@@ -1,14 +1,14 @@
 //! Changing what is in a slot: by command, back again, and what the loop did by itself.
 
 use pointsman_core::config::{Module, PolicyConfig};
-use pointsman_core::policy::Role;
+use pointsman_core::policy::{Question, Role};
 use pointsman_sdk::Value;
 
 use super::{Pointsman, Setup};
 use crate::policies::history::{Cause, Entry};
-use crate::policies::{Candidate, Found, Held, Leaving, Live, SeatError, Seen, Step, Steps, Wish, module_text};
+use crate::policies::{Candidate, Found, Held, Leaving, Live, SeatError, Step, Steps, Wish, module_text};
 use crate::shell::sends::Stopped;
-use crate::shell::{Command, Placed};
+use crate::shell::Command;
 
 /// What somebody wants in a slot.
 #[derive(Clone, Debug)]
@@ -148,8 +148,8 @@ impl Pointsman {
         wish: Wish,
     ) -> Result<Swapped, SwapError> {
         let (role, module) = (wish.role, module_text(&wish.config.module));
-        let seen = self.seen(role).await;
-        let found = setup.slots.prepare(wish, &setup.config, seen).await?;
+        let recorded = self.recorded(role).await;
+        let found = setup.slots.prepare(wish, &setup.config, recorded).await?;
         self.take(setup, role, module, found).await
     }
 
@@ -181,11 +181,12 @@ impl Pointsman {
         setup: &mut Setup,
         leaving: Leaving,
     ) -> Result<Swapped, Stopped> {
-        let Leaving { policy, module: _, generation, probation, record, mut steps } = leaving;
+        let probation = leaving.probation;
+        let (placed, record, mut steps) = setup.slots.send_off(leaving);
         let role = record.live.seated.role;
         let before = setup.slots.live(role).map(|before| before.live.clone());
         let began = std::time::Instant::now();
-        if let Some(placed) = Placed::of(policy, generation, probation) {
+        if let Some(placed) = placed {
             self.order(|reply| Command::Swap(placed, reply)).await?;
         }
         steps.0.push((Step::Swap, began.elapsed()));
@@ -204,7 +205,12 @@ impl Pointsman {
         let before = setup.slots.before(role).cloned().ok_or(SwapError::NothingBefore(role))?;
         if setup.slots.on_probation(role) {
             let gone = setup.slots.live(role).map(|record| record.live.clone());
-            let back = self.order(|reply| Command::RollBack(role, reply)).await?;
+            let back = match role {
+                Role::Selector | Role::Failover => {
+                    self.order(|reply| Command::RollBack(role, reply)).await?
+                }
+                Role::Reputation | Role::Anomaly => self.inner.aside.roll_back(role).await,
+            };
             if let (Some(back), Some(gone)) = (back, gone) {
                 let why = format!("{who} asked for it");
                 let number = gone.generation;
@@ -225,8 +231,8 @@ impl Pointsman {
         let Some(code) = before.code else { return self.swap(setup, wish).await };
         let module = module_text(&wish.config.module);
         let candidate = Candidate::of(wish, code, Steps::default());
-        let seen = self.seen(role).await;
-        let found = setup.slots.prepare_found(candidate, &setup.config, seen).await?;
+        let recorded = self.recorded(role).await;
+        let found = setup.slots.prepare_found(candidate, &setup.config, recorded).await?;
         self.take(setup, role, module, found).await
     }
 
@@ -237,9 +243,9 @@ impl Pointsman {
         self.order(|reply| Command::Sample { every, reply }).await
     }
 
-    /// What a candidate for this slot is tried with, and handed.
-    pub(super) async fn seen(&self, role: Role) -> Seen {
-        Seen { recorded: self.inner.decisions.recent(role), ..Seen::default() }
+    /// Questions that were asked on this node, to try a candidate with.
+    pub(super) async fn recorded(&self, role: Role) -> Vec<Question> {
+        self.inner.decisions.recent(role)
     }
 }
 

@@ -11,7 +11,7 @@ use pointsman_core::config::PolicyConfig;
 use pointsman_core::policy::builtin::{self, BuiltinError};
 use pointsman_core::policy::{Policy, Question, Role};
 use pointsman_engine::{LoadError, Module, Terms};
-use pointsman_sdk::{Fault, Settings, State};
+use pointsman_sdk::{Fault, Manifest, Settings, State};
 
 use super::Policies;
 use super::history::Cause;
@@ -19,6 +19,7 @@ use super::quarantine::Mark;
 use super::seat::{Kind, SeatError, Seated, Step, Steps};
 use super::source::{self, Code, Wasm, digest_hex, module_text};
 use super::trust::{self, Admitted, Trust};
+use crate::aside::LearnerSeat;
 
 /// What somebody wants in a slot.
 #[derive(Clone, Debug)]
@@ -45,8 +46,8 @@ pub(crate) struct Tools<'a> {
     pub(crate) trust: &'a Trust,
     /// Questions that were asked on this node.
     pub(crate) recorded: &'a [Question],
-    /// What the policy in the slot has learned.
-    pub(crate) learned: Option<&'a State>,
+    /// What a policy that says this of itself can take over of what was learned in the slot.
+    pub(crate) learned: &'a dyn Fn(&Manifest) -> Option<State>,
 }
 
 /// Code that was found for a wish.
@@ -71,8 +72,8 @@ pub(crate) struct Ready {
 #[derive(Debug)]
 pub(crate) struct About {
     pub(crate) seated: Seated,
-    /// Its compiled code; `None` for a native policy.
-    pub(crate) module: Option<Module>,
+    /// What learns for it; `None` where nothing does, and for roles that are not in line.
+    pub(crate) learner: Option<LearnerSeat>,
     /// Why it may be loaded; `None` for a native policy.
     pub(crate) admitted: Option<Admitted>,
 }
@@ -143,7 +144,7 @@ impl Candidate {
             digest: None,
             note,
         };
-        let about = About { seated, module: None, admitted: None };
+        let about = About { seated, learner: None, admitted: None };
         Ok(Ready { candidate: self, policy, about })
     }
 
@@ -165,9 +166,10 @@ impl Candidate {
             .admit(&trust::Candidate { found, name, version, allow_downgrade })
             .map_err(|error| SeatError::new(role, Step::Trust, error.key(), error))?;
         let settings = Settings::new(config.settings.clone());
+        let learned = (tools.learned)(&manifest);
         let terms = Terms {
             settings: &settings,
-            learned: tools.learned.filter(|state| reads(&module, state)),
+            learned: learned.as_ref(),
             call_us: config.budget_us,
             memory_bytes: (config.memory_mib as usize) << 20,
         };
@@ -177,6 +179,11 @@ impl Candidate {
         steps
             .take(Step::Trial, || module.trial(&terms, tools.recorded))
             .map_err(|error| SeatError::new(role, Step::Trial, "module", error))?;
+        let learner = match role {
+            Role::Selector | Role::Failover => LearnerSeat::of(&module, 0, &terms),
+            Role::Reputation | Role::Anomaly => Ok(None),
+        };
+        let learner = learner.map_err(|error| refused(role, &error))?;
         let seated = Seated {
             role,
             module: module_text(&config.module),
@@ -186,7 +193,7 @@ impl Candidate {
             digest: Some(wasm.digest.clone()),
             note: None,
         };
-        Ok((policy, About { seated, module: Some(module), admitted: Some(admitted) }))
+        Ok((policy, About { seated, learner, admitted: Some(admitted) }))
     }
 }
 
@@ -201,12 +208,6 @@ fn build(role: Role, module: &Module, terms: &Terms<'_>) -> Result<Policy, LoadE
         return Err(LoadError::WrongRole { found, wanted: role });
     }
     module.policy(terms)
-}
-
-/// Whether a module can take over what was learned.
-fn reads(module: &Module, state: &State) -> bool {
-    let manifest = &module.inspection().manifest;
-    state.schema == manifest.state_schema || manifest.reads_schemas.contains(&state.schema)
 }
 
 /// Settings in another order are the same settings.
@@ -235,7 +236,7 @@ pub(super) fn check(
         allow_downgrade: true,
     };
     let candidate = Candidate::find(wish)?.trusted(trust)?;
-    let tools = Tools { policies, trust, recorded: &[], learned: None };
+    let tools = Tools { policies, trust, recorded: &[], learned: &|_| None };
     Ok(candidate.build(&tools)?.about.seated)
 }
 

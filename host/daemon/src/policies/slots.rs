@@ -15,9 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pointsman_core::config::{Config, PolicyConfig, PolicyRules};
-use pointsman_core::policy::{Policy, Probation, Question, Role};
-use pointsman_engine::Module;
-use pointsman_sdk::State;
+use pointsman_core::policy::{Policy, Probation, Question, Role, Swap};
+use pointsman_sdk::Manifest;
 
 use super::Policies;
 use super::book::{Book, Live, Now};
@@ -28,6 +27,8 @@ use super::quarantine::{Held, Mark};
 use super::seat::{SeatError, Seated, Step, Steps};
 use super::source::{Code, module_text};
 use super::trust::{Admitted, Rules, Trust, TrustError};
+use crate::aside::{self, AsideHandle, LearnerSeat};
+use crate::shell::Placed;
 use crate::shell::journal::unix_ms;
 
 /// Records of generations that may still come back, or that late news may be about.
@@ -40,6 +41,8 @@ pub(crate) struct Slots {
     /// The state folder.
     folder: PathBuf,
     pub(crate) book: Arc<Book>,
+    /// Asks those that are not in line, and has the others learn.
+    aside: AsideHandle,
     kept: Kept,
     seats: BTreeMap<Role, Seat>,
 }
@@ -82,33 +85,25 @@ pub(crate) enum Found {
     Ready(Box<Ready>),
 }
 
-/// What is handed to a candidate beside its settings.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
-    /// Questions that were asked on this node.
-    pub(crate) recorded: Vec<Question>,
-    /// What the policy in the slot has learned.
-    pub(crate) learned: Option<State>,
-}
-
 /// A policy that is out of this room's hands, on its way into its slot.
 #[derive(Debug)]
 pub(crate) struct Leaving {
-    pub(crate) policy: Policy,
-    pub(crate) module: Option<Module>,
-    pub(crate) generation: u64,
+    policy: Policy,
+    learner: Option<LearnerSeat>,
+    generation: u64,
     pub(crate) probation: Option<Probation>,
-    pub(crate) record: Record,
-    pub(crate) steps: Steps,
+    record: Record,
+    steps: Steps,
 }
 
 impl Slots {
     /// Empty slots, and what earlier runs left in the state folder.
-    pub(crate) fn open(policies: Arc<Policies>, folder: &Path) -> Self {
+    pub(crate) fn open(policies: Arc<Policies>, aside: AsideHandle, folder: &Path) -> Self {
         Self {
             policies,
             folder: folder.to_owned(),
             book: Arc::new(Book::open(folder)),
+            aside,
             kept: Kept::new(folder.join("policies")),
             seats: BTreeMap::new(),
         }
@@ -120,11 +115,11 @@ impl Slots {
         &self,
         wish: Wish,
         config: &Config,
-        seen: Seen,
+        recorded: Vec<Question>,
     ) -> Result<Found, SeatError> {
         let told = wish.clone();
         match off_loop(move || Candidate::find(wish)).await {
-            Ok(candidate) => self.prepare_found(candidate, config, seen).await,
+            Ok(candidate) => self.prepare_found(candidate, config, recorded).await,
             Err(error) => {
                 self.refused(&told, &error).await;
                 Err(error)
@@ -137,10 +132,10 @@ impl Slots {
         &self,
         candidate: Candidate,
         config: &Config,
-        seen: Seen,
+        recorded: Vec<Question>,
     ) -> Result<Found, SeatError> {
         let told = candidate.wish.clone();
-        let result = self.go(candidate, config, seen).await;
+        let result = self.go(candidate, config, recorded).await;
         if let Err(error) = &result {
             self.refused(&told, error).await;
         }
@@ -151,7 +146,7 @@ impl Slots {
         &self,
         candidate: Candidate,
         config: &Config,
-        seen: Seen,
+        recorded: Vec<Question>,
     ) -> Result<Found, SeatError> {
         let role = candidate.wish.role;
         let trust = Trust::new(&Rules::of(config), &self.folder).map_err(|e| distrust(role, &e))?;
@@ -165,11 +160,18 @@ impl Slots {
         {
             return Ok(Found::Held(held));
         }
-        let policies = Arc::clone(&self.policies);
+        let (policies, aside) = (Arc::clone(&self.policies), self.aside.clone());
         let build = move || {
-            let Seen { recorded, learned } = &seen;
-            let learned = learned.as_ref();
-            let tools = Tools { policies: &policies, trust: &trust, recorded, learned };
+            let learned = |manifest: &Manifest| {
+                let learned = aside.learned(role).filter(|learned| learned.fits(manifest));
+                learned.map(|learned| learned.state)
+            };
+            let tools = Tools {
+                policies: &policies,
+                trust: &trust,
+                recorded: &recorded,
+                learned: &learned,
+            };
             candidate.build(&tools)
         };
         Ok(Found::Ready(Box::new(off_loop(build).await?)))
@@ -190,7 +192,7 @@ impl Slots {
     pub(crate) fn leave(&self, ready: Ready, rules: &PolicyRules) -> Leaving {
         let Ready { candidate, policy, about } = ready;
         let Candidate { wish, code, mark, steps } = candidate;
-        let About { seated, module, admitted } = about;
+        let About { seated, learner, admitted } = about;
         let role = wish.role;
         let generation = self.next_generation(role);
         let us = rules.probation_us;
@@ -199,7 +201,42 @@ impl Slots {
         let probation = watched.then_some(Probation { us, mean_cost_ns_max });
         let live = Live { generation, seated, from: wish.from, since_unix_ms: unix_ms() };
         let record = Record { live, wish, mark, code: Some(code), admitted, failed: false };
-        Leaving { policy, module, generation, probation, record, steps }
+        Leaving { policy, learner, generation, probation, record, steps }
+    }
+
+    /// Hands a policy to whoever asks it off the loop, and beside one that is asked in line
+    /// whatever learns for it. What is asked in line comes back, for the loop.
+    pub(crate) fn send_off(&self, leaving: Leaving) -> (Option<Placed>, Record, Steps) {
+        let Leaving { policy, learner, generation, probation, record, steps } = leaving;
+        let role = policy.role();
+        let placed = match policy {
+            Policy::Selector(module) => {
+                self.teach(role, generation, learner);
+                Some(Placed::Selector(Swap { module: Some(module), generation, probation }))
+            }
+            Policy::Failover(module) => {
+                self.teach(role, generation, learner);
+                Some(Placed::Failover(Swap { module: Some(module), generation, probation }))
+            }
+            Policy::Reputation(module) => {
+                let swap = Swap { module: Some(module), generation, probation };
+                self.aside.seat(aside::Seat::Reputation(swap));
+                None
+            }
+            Policy::Anomaly(module) => {
+                let swap = Swap { module: Some(module), generation, probation };
+                self.aside.seat(aside::Seat::Anomaly(swap));
+                None
+            }
+        };
+        (placed, record, steps)
+    }
+
+    fn teach(&self, role: Role, generation: u64, learner: Option<LearnerSeat>) {
+        self.aside.seat(match learner {
+            Some(learner) => aside::Seat::Learner(Box::new(LearnerSeat { generation, ..learner })),
+            None => aside::Seat::NoLearner { role, generation },
+        });
     }
 
     fn next_generation(&self, role: Role) -> u64 {

@@ -14,7 +14,7 @@ use pointsman_core::policy::Role;
 use super::candidate::{Ready, Wish};
 use super::history::Cause;
 use super::seat::{SeatError, Step};
-use super::slots::{Found, Leaving, Seen, Slots};
+use super::slots::{Found, Leaving, Slots};
 use super::source::{module_text, natives};
 
 /// The slots at the start.
@@ -48,7 +48,7 @@ async fn fill_one(
     folder: &Path,
 ) -> Result<(Ready, Option<Wish>), SeatError> {
     let wish = wish(role, config.slot(role).clone(), folder);
-    let found = slots.prepare(wish.clone(), config, Seen::default()).await?;
+    let found = slots.prepare(wish.clone(), config, Vec::new()).await?;
     let (later, why) = match found {
         Found::Ready(ready) if slots.doubts(role, &ready.candidate.mark) => {
             (Some(wish.clone()), "it was rolled back before, and must prove itself".to_owned())
@@ -75,7 +75,7 @@ async fn stand_in(
     let kept = slots.kept(role).filter(|kept| pinned.is_none() || kept.digest.as_ref() == pinned);
     if let Some(kept) = kept {
         let wish = wish(role, kept, folder);
-        match slots.prepare(wish, config, Seen::default()).await {
+        match slots.prepare(wish, config, Vec::new()).await {
             Ok(Found::Ready(ready)) => return Ok(*ready),
             Ok(Found::Held(_) | Found::Same(_)) => {}
             Err(error) => {
@@ -99,7 +99,7 @@ async fn builtin(
     let module = Module::Builtin((*name).to_owned());
     let native = PolicyConfig { module, digest: None, settings: Vec::new(), ..config.slot(role).clone() };
     let insist = Wish { force: true, ..wish(role, native, folder) };
-    match slots.prepare(insist, config, Seen::default()).await? {
+    match slots.prepare(insist, config, Vec::new()).await? {
         Found::Ready(ready) => Ok(*ready),
         Found::Held(_) | Found::Same(_) => Err(none()),
     }

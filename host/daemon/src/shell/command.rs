@@ -5,14 +5,16 @@ use std::sync::Arc;
 use pointsman_core::config::{Allow, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Address, Input, Source};
-use pointsman_core::policy::{Failover, Policy, Probation, Role, Selector, Swap};
+use pointsman_core::policy::{Failover, Role, Selector, Swap};
 use pointsman_core::snapshot::Snapshot;
 use pointsman_engine::shadow::Shadow;
 use tokio::sync::oneshot;
 
 use super::Shell;
+use super::findings::OpenFinding;
 use super::journal::Happening;
 use super::mail::Waiting;
+use crate::aside::AsideReport;
 use crate::net::ListenAddress;
 
 /// An order to the loop. A reply that nobody waits for any more is dropped.
@@ -81,6 +83,10 @@ pub struct Report {
     pub node: Snapshot,
     /// Where it listens.
     pub listening: Arc<[ListenAddress]>,
+    /// What the policies off the loop counted.
+    pub aside: AsideReport,
+    /// What is out of the ordinary now, the worst first.
+    pub findings: Vec<OpenFinding>,
     /// Uplinks that are cut: name, inbound, outbound.
     pub cuts: Vec<(String, bool, bool)>,
     /// Messages for applications here.
@@ -148,6 +154,8 @@ impl Shell {
         Report {
             node: self.node.snapshot(),
             listening: self.net.addresses(),
+            aside: self.aside.report(),
+            findings: self.findings.list(),
             cuts: cuts.filter(|&(_, inbound, outbound)| inbound || outbound).collect(),
             mail: self.mail.waiting(),
             under_way: self.waiters.len(),
@@ -199,25 +207,6 @@ impl Shell {
             Role::Selector => Some(snapshot.selector.generation),
             Role::Failover => Some(snapshot.failover.generation),
             Role::Reputation | Role::Anomaly => None,
-        }
-    }
-}
-
-impl Placed {
-    /// A policy that the Node asks in line; `None` for one that is asked aside.
-    pub(crate) fn of(
-        policy: Policy,
-        generation: u64,
-        probation: Option<Probation>,
-    ) -> Option<Self> {
-        match policy {
-            Policy::Selector(module) => {
-                Some(Self::Selector(Swap { module: Some(module), generation, probation }))
-            }
-            Policy::Failover(module) => {
-                Some(Self::Failover(Swap { module: Some(module), generation, probation }))
-            }
-            Policy::Reputation(_) | Policy::Anomaly(_) => None,
         }
     }
 }

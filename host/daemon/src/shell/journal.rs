@@ -16,6 +16,8 @@ use pointsman_core::policy::Role;
 use pointsman_sdk::Transport;
 use tokio::sync::watch;
 
+use super::findings::OpenFinding;
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -59,6 +61,19 @@ pub enum Happening {
         /// Of which protocol.
         protocol: Protocol,
         /// Why.
+        why: String,
+    },
+    /// Something is out of the ordinary, or more so than it was.
+    Anomaly(OpenFinding),
+    /// It is no more.
+    AnomalyOver(OpenFinding),
+    /// A policy failed to learn.
+    LearnFailed {
+        /// Of which role.
+        role: Role,
+        /// Of which generation.
+        generation: u64,
+        /// Why, and what comes of it.
         why: String,
     },
     /// A policy did not prove itself: the one before is back, and it stays out for a while.

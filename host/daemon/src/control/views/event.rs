@@ -9,8 +9,10 @@ use pointsman_sdk::failover;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::finding::sentence;
 use super::link::protocol_name;
 use super::peer::failure_name;
+use crate::shell::OpenFinding;
 use crate::shell::journal::{Followed, Happening, LinkInfo, Quarantined, Record};
 
 /// Something that happened.
@@ -32,8 +34,8 @@ pub struct EventView {
     pub uplink: Option<String>,
     /// What only this kind has: `late_us`, `silent_us`, `packets`, `bytes`, `reason`, `onto`,
     /// `resent`, `because`, `address`, `why`, `role`, `strikes`, `asleep_us`, `keys`,
-    /// `inbound`, `outbound`, `addresses`, `generation`, `to`, `module`, `policy`, `back`, `left_s`,
-    /// `what`.
+    /// `inbound`, `outbound`, `addresses`, `rule`, `severity`, `metric`, `evidence`, `remedy`,
+    /// `generation`, `to`, `module`, `policy`, `back`, `left_s`, `what`.
     pub details: BTreeMap<String, Value>,
 }
 
@@ -68,6 +70,9 @@ fn view(record: &Record) -> EventView {
         | Happening::Listening(_)
         | Happening::Quarantined(_)
         | Happening::EditRefused { .. }
+        | Happening::Anomaly(_)
+        | Happening::AnomalyOver(_)
+        | Happening::LearnFailed { .. }
         | Happening::Stopping => (None, None),
     };
     let told = tell(&record.what, link);
@@ -138,6 +143,18 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
             Told::new("listen-failed", format!("cannot listen on {uplink} by {protocol}: {why}"))
                 .with("why", why.as_str())
         }
+        Happening::Anomaly(open) => found("anomaly", sentence(open), open),
+        Happening::AnomalyOver(open) => {
+            found("anomaly-over", format!("{} is as usual again", open.about()), open)
+        }
+        Happening::LearnFailed { role, generation, why } => {
+            let text =
+                format!("generation {generation} of the {} did not learn: {why}", role.name());
+            Told::new("learn-failed", text)
+                .with("role", role.name())
+                .with("generation", *generation)
+                .with("why", why.as_str())
+        }
         Happening::Quarantined(quarantined) => quarantine(quarantined),
         Happening::EditRefused { what, why } => {
             Told::new("edit-refused", format!("{what}: the node goes on as it was: {why}"))
@@ -163,6 +180,19 @@ fn quarantine(told: &Quarantined) -> Told {
         .with("back", back)
         .with("why", because.as_str())
         .with("left_s", *left_s)
+}
+
+fn found(kind: &'static str, text: String, open: &OpenFinding) -> Told {
+    let told = Told::new(kind, text)
+        .with("rule", open.rule)
+        .with("severity", open.severity.name())
+        .with("metric", open.metric.name())
+        .with("evidence", open.evidence)
+        .with("remedy", open.remedy.name());
+    match open.peer {
+        None => told,
+        Some(peer) => told.of(peer.to_string()),
+    }
 }
 
 fn cut_text(uplink: &str, inbound: bool, outbound: bool) -> String {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use pointsman_core::policy::Role;
-use pointsman_core::snapshot::{SlotSnapshot, Snapshot};
+use pointsman_core::snapshot::SlotSnapshot;
 use serde::{Deserialize, Serialize};
 
 use crate::handle::Swapped;
 use crate::policies::{Live, Now, Seated, Step, Steps};
+use crate::shell::Report;
 
 pub use crate::policies::history::Entry as HistoryView;
 
@@ -98,15 +99,16 @@ pub struct StepView {
 }
 
 /// The slots, in the order of [`Role::ALL`].
-pub(crate) fn policies(slots: &[Now], node: &Snapshot) -> Vec<PolicyView> {
-    slots.iter().map(|slot| policy(slot, &asked(node, slot.live.seated.role))).collect()
+pub(crate) fn policies(slots: &[Now], report: &Report) -> Vec<PolicyView> {
+    slots.iter().map(|slot| policy(slot, asked(report, slot.live.seated.role))).collect()
 }
 
-fn asked(node: &Snapshot, role: Role) -> SlotSnapshot {
+fn asked(report: &Report, role: Role) -> &SlotSnapshot {
     match role {
-        Role::Selector => node.selector.clone(),
-        Role::Failover => node.failover.clone(),
-        Role::Reputation | Role::Anomaly => SlotSnapshot::default(),
+        Role::Selector => &report.node.selector,
+        Role::Failover => &report.node.failover,
+        Role::Reputation => &report.aside.reputation,
+        Role::Anomaly => &report.aside.anomaly,
     }
 }
 

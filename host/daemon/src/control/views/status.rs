@@ -6,7 +6,7 @@ use pointsman_core::limits;
 use pointsman_core::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
-use super::{PolicyView, hex64};
+use super::{FindingView, PolicyView, hex64};
 use crate::handle::About;
 use crate::policies::Now;
 use crate::shell::Report;
@@ -46,6 +46,8 @@ pub struct StatusView {
     pub under_way: usize,
     /// What was counted since the start; every name says what.
     pub counters: BTreeMap<String, u64>,
+    /// What is out of the ordinary now, the worst first; empty when all is well.
+    pub findings: Vec<FindingView>,
     /// Limits that are reached now, as sentences; empty when all is well.
     pub limits_reached: Vec<String>,
 }
@@ -113,7 +115,7 @@ pub fn status(about: &About, slots: &[Now], report: &Report) -> StatusView {
         peers: peers.len(),
         peers_linked: peers.iter().filter(|peer| peer.links_usable > 0).count(),
         links: peers.iter().map(|peer| peer.links).sum(),
-        policies: super::policies(slots, node),
+        policies: super::policies(slots, report),
         mail: MailView {
             listeners: report.mail.listeners,
             unclaimed: report.mail.unclaimed,
@@ -121,6 +123,7 @@ pub fn status(about: &About, slots: &[Now], report: &Report) -> StatusView {
         },
         under_way: report.under_way,
         counters: counters(report),
+        findings: report.findings.iter().map(super::finding).collect(),
         limits_reached: limits_reached(node),
     }
 }
@@ -151,6 +154,7 @@ fn uplinks(report: &Report) -> Vec<UplinkView> {
 
 fn counters(report: &Report) -> BTreeMap<String, u64> {
     let tally = report.tally;
+    let aside = &report.aside;
     let own = [
         ("loop_turns", tally.turns),
         ("loop_lag_us_max", tally.lag_us_max),
@@ -159,6 +163,15 @@ fn counters(report: &Report) -> BTreeMap<String, u64> {
         ("dials_unheard", tally.dials_unheard),
         ("connections_refused", tally.connections_refused),
         ("handshakes_failed", tally.handshakes_failed),
+        ("standings_asked", aside.reputation.asked),
+        ("inspections_asked", aside.anomaly.asked),
+        ("aside_dropped", aside.dropped),
+        ("aside_unanswered", aside.unanswered),
+        ("lessons", aside.lessons),
+        ("outcomes_learned", aside.outcomes_learned),
+        ("outcomes_unknown", aside.outcomes_unknown),
+        ("learn_failures", aside.learn_failures),
+        ("checkpoints", aside.checkpoints),
     ];
     let all = report.node.counters.iter().copied().chain(own);
     all.map(|(name, count)| (name.to_owned(), count)).collect()
