@@ -162,6 +162,10 @@ pub const STALLS_MAX: usize = 64;
 pub const OPEN_DECISIONS_MAX: usize = 1024;
 /// Findings in one answer of an anomaly policy.
 pub const FINDINGS_MAX: usize = 64;
+/// Decisions and outcomes that wait for the decision log.
+pub const DECISIONS_QUEUED_MAX: usize = 4096;
+/// Newest questions that are kept of each role that is asked in line, for trials.
+pub const QUESTIONS_KEPT_MAX: usize = 256;
 /// Questions about peers that wait for the reputation policy.
 pub const ASIDE_FOLDS_MAX: usize = 1024;
 /// Decisions and outcomes that wait to be learned from.

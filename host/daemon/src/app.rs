@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use crate::aside::{self, AsideSetup};
 use crate::clock::{self, Clock};
 use crate::config_file::Loaded;
+use crate::decision_log::DecisionLog;
 use crate::handle::{About, Inner, Pointsman, Setup, follow_edits, keep, watched};
 use crate::identity::{self, IdentityError};
 use crate::net::bindings::Bindings;
@@ -56,6 +57,9 @@ pub enum StartError {
     /// No certificate can be made of the identity.
     #[error("cannot make a certificate for QUIC: {0}")]
     Certificate(#[from] std::io::Error),
+    /// No thread can record decisions.
+    #[error("cannot record decisions: {0}")]
+    DecisionLog(std::io::Error),
     /// No thread can watch the files.
     #[error("cannot watch the config: {0}")]
     Watch(std::io::Error),
@@ -116,15 +120,10 @@ pub async fn start_in(loaded: &Loaded, around: Surroundings) -> Result<Pointsman
     let (stop, stop_in) = tokio::sync::watch::channel(false);
     let (mail, journal) = (Arc::new(Mail::default()), Arc::new(Journal::new()));
     let ports = Ports { quic: config.listen_quic, tcp: config.listen_tcp };
-    let shell = Shell::new(
-        node,
-        net,
-        bindings,
-        ports,
-        Arc::clone(&mail),
-        Arc::clone(&journal),
-        aside.clone(),
-    );
+    let decisions = decision_log(loaded).map_err(StartError::DecisionLog)?;
+    let (post, diary) = (Arc::clone(&mail), Arc::clone(&journal));
+    let shell = Shell::new(node, net, bindings, ports, post, diary, aside.clone())
+        .recording(decisions.clone());
     let sources = Sources {
         links: facts.links,
         commands: commands_in,
@@ -136,13 +135,7 @@ pub async fn start_in(loaded: &Loaded, around: Surroundings) -> Result<Pointsman
         stop: stop_in,
     };
     let ended = spawn(shell, sources, thread);
-    let about = About {
-        peer: me,
-        version: env!("CARGO_PKG_VERSION"),
-        started: Instant::now(),
-        network: config.network.clone(),
-        config_file: loaded.file.clone(),
-    };
+    let about = about(me, loaded);
     let (files, edits) = Watch::start(watched(&config, loaded.file.as_deref(), loaded.folder()))
         .map_err(StartError::Watch)?;
     let (book, folder) = (Arc::clone(&slots.book), loaded.folder().to_owned());
@@ -155,6 +148,7 @@ pub async fn start_in(loaded: &Loaded, around: Surroundings) -> Result<Pointsman
         submissions,
         mail,
         journal,
+        decisions,
         stop,
         ended,
         setup,
@@ -176,6 +170,23 @@ async fn enter(node: &mut Node, slots: &mut Slots, leaving: Leaving, config: &Co
     }
     let configured = module_text(&config.slot(record.live.seated.role).module);
     slots.entered(record, false, &configured).await;
+}
+
+/// What stays true of a node that starts now.
+fn about(peer: PeerId, loaded: &Loaded) -> About {
+    About {
+        peer,
+        version: env!("CARGO_PKG_VERSION"),
+        started: Instant::now(),
+        network: loaded.config.network.clone(),
+        config_file: loaded.file.clone(),
+    }
+}
+
+/// Where decisions of a node with this config are recorded.
+fn decision_log(loaded: &Loaded) -> std::io::Result<DecisionLog> {
+    let rules = &loaded.config.policy;
+    DecisionLog::start(state_folder(loaded).join("decisions"), rules.log_mib, rules.sample)
 }
 
 /// Modules that were compiled once are kept for the next start.

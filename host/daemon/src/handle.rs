@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::SetLogFilter;
 use crate::aside::AsideHandle;
+use crate::decision_log::DecisionLog;
 use crate::control::views::{self, LinkView, PeerView, PolicyView, StatusView};
 use crate::policies::{Book, Slots};
 use crate::shell::journal::{Follower, Journal};
@@ -66,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) submissions: mpsc::Sender<Submission>,
     pub(crate) mail: Arc<Mail>,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) decisions: DecisionLog,
     pub(crate) stop: watch::Sender<bool>,
     /// Turns true when the loop has ended; its sender is gone without that if it broke.
     pub(crate) ended: watch::Receiver<bool>,

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config_file;
 pub mod control;
+pub mod decision_log;
 pub mod demo;
 mod handle;
 pub mod identity;

@@ -35,6 +35,7 @@ pub use quarantine::Held;
 pub use seat::{Kind, SeatError, Seated, Step, Steps};
 pub(crate) use slots::{Found, Leaving, RolledBack, Slots, off_loop};
 use trust::Trust;
+pub(crate) use source::embedded_bytes;
 pub use source::{NATIVE_BUILTINS, ReadError, embedded, module_text, natives, read};
 pub(crate) use start::{Filled, fill};
 

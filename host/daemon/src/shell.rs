@@ -39,6 +39,7 @@ pub use findings::OpenFinding;
 
 use crate::aside::{AsideFact, AsideHandle};
 use crate::clock::Clock;
+use crate::decision_log::DecisionLog;
 use crate::net::bindings::Bindings;
 use crate::net::{LinkFact, LinkSender, Net, NetFact};
 use crate::power::Power;
@@ -157,6 +158,12 @@ impl Shell {
             asleep_us: 0,
             stopping: false,
         }
+    }
+
+    /// The same, recording what policies decide.
+    pub(crate) fn recording(mut self, log: DecisionLog) -> Self {
+        self.taps.record(log);
+        self
     }
 
     /// Runs until it is told to stop, or until nobody is left who could tell it.

@@ -247,8 +247,8 @@ impl Pointsman {
     }
 
     /// Questions that were asked on this node, to try a candidate with.
-    pub(super) async fn recorded(&self, _role: Role) -> Vec<Question> {
-        Vec::new()
+    pub(super) async fn recorded(&self, role: Role) -> Vec<Question> {
+        self.inner.decisions.recent(role)
     }
 }
 

@@ -24,6 +24,11 @@ pub fn embedded() -> impl Iterator<Item = &'static str> {
     EMBEDDED.iter().map(|&(name, _)| name)
 }
 
+/// The bytes of a module in this binary.
+pub(crate) fn embedded_bytes(name: &str) -> Option<&'static [u8]> {
+    EMBEDDED.iter().find(|(known, _)| *known == name).map(|&(_, bytes)| bytes)
+}
+
 /// Names of the native policies of a role.
 pub fn natives(role: Role) -> &'static [&'static str] {
     match role {

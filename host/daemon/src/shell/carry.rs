@@ -63,7 +63,10 @@ impl Shell {
                 self.aside.decided(&decision);
                 self.taps.decided(*decision);
             }
-            Output::Outcome(outcome) => self.aside.outcome(outcome),
+            Output::Outcome(outcome) => {
+                self.taps.outcome(outcome);
+                self.aside.outcome(outcome);
+            }
             Output::Fold { peer, question } => self.aside.fold(peer, question),
             Output::Inspect(question) => self.aside.inspect(question),
         }

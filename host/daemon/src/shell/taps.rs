@@ -8,14 +8,23 @@ use std::sync::Arc;
 
 use pointsman_core::policy::{Decision, Role};
 use pointsman_engine::shadow::Shadow;
+use pointsman_sdk::Outcome;
+
+use crate::decision_log::DecisionLog;
 
 /// Who hears of decisions.
 #[derive(Debug, Default)]
 pub(super) struct Taps {
+    log: Option<DecisionLog>,
     shadows: BTreeMap<Role, Arc<Shadow>>,
 }
 
 impl Taps {
+    /// Records decisions and outcomes from now on.
+    pub(super) fn record(&mut self, log: DecisionLog) {
+        self.log = Some(log);
+    }
+
     /// Puts a candidate beside the live policy of a role, or takes it away.
     pub(super) fn shadow(&mut self, role: Role, shadow: Option<Arc<Shadow>>) {
         match shadow {
@@ -35,7 +44,16 @@ impl Taps {
 
     fn compare(&self, decision: Decision) {
         if let Some(shadow) = self.shadows.get(&decision.question.role()) {
-            shadow.offer(decision);
+            shadow.offer(decision.clone());
+        }
+        if let Some(log) = &self.log {
+            log.decided(decision);
+        }
+    }
+
+    pub(super) fn outcome(&self, outcome: Outcome) {
+        if let Some(log) = &self.log {
+            log.outcome(outcome);
         }
     }
 }
