@@ -20,6 +20,7 @@ mod slots;
 mod source;
 mod start;
 mod state;
+mod tenancy;
 pub mod trust;
 
 use std::path::Path;
