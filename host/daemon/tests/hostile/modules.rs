@@ -56,7 +56,7 @@ fn modules_that_misbehave_cost_strikes_and_no_message() {
         let told = here.json(&["send", &there.peer, "--count", "200", "--size", "900", "--json"]);
         assert_eq!(told["delivered"], 200, "{name}: {told}");
         until(&here, name, |status| {
-            let mut policies = status["policies"].as_array().unwrap().iter();
+            let mut policies = status["policies"].as_array().unwrap().iter().take(2);
             policies.all(|one| one["strikes"].as_u64() > Some(0) && one["last_strike"].is_string())
         });
     }
