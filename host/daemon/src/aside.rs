@@ -11,6 +11,7 @@
 mod checkpoint;
 mod inbox;
 mod learning;
+mod native;
 mod slot;
 mod wasm;
 mod worker;
