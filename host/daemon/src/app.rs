@@ -13,9 +13,8 @@ use pointsman_core::config::{Allow, Config, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Input, Source};
 use pointsman_core::limits::{COMMANDS_MAX, SUBMISSIONS_MAX};
-use pointsman_core::policy::{Policy, Role, builtin};
+use pointsman_core::policy::builtin;
 use pointsman_engine::Compiler;
-use pointsman_sdk::Settings;
 use tokio::sync::mpsc;
 
 use crate::aside::{self, AsideSetup};
@@ -248,19 +247,11 @@ pub(crate) fn node_config(config: &Config) -> NodeConfig {
 
 /// What the policies off the loop begin with: the builtins, and what was learned before.
 fn aside_setup(state: &Path) -> AsideSetup {
-    let folder = Some(state.join("learned"));
-    let mut setup = AsideSetup { folder, ..AsideSetup::default() };
-    let names =
-        [(Role::Reputation, builtin::REPUTATIONS[0]), (Role::Anomaly, builtin::ANOMALIES[0])];
-    for (role, name) in names {
-        match builtin::policy(role, name, &Settings::default()) {
-            Ok(Policy::Reputation(policy)) => setup.reputation = Some(policy),
-            Ok(Policy::Anomaly(policy)) => setup.anomaly = Some(policy),
-            Ok(Policy::Selector(_) | Policy::Failover(_)) => {}
-            Err(error) => tracing::warn!("nobody answers for the {}: {error}", role.name()),
-        }
+    AsideSetup {
+        folder: Some(state.join("learned")),
+        reputation: Some(builtin::default_reputation()),
+        anomaly: Some(builtin::default_anomaly()),
     }
-    setup
 }
 
 /// Runs the loop in a task of its own, and tells when it and the thread beside it have ended in

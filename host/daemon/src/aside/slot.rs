@@ -145,7 +145,11 @@ impl<P: ?Sized + Asked> Slot<P> {
     fn struck(&mut self, strike: Strike, told: &mut Vec<Event>) {
         self.count.strikes += 1;
         self.count.last_strike = Some(strike);
-        told.push(Event::Struck { role: self.role, strike, strikes: self.count.strikes });
+        let (role, strikes) = (self.role, self.count.strikes);
+        // A policy that fails at every question is told of once a turn, with its count.
+        let others = |event: &Event| !matches!(event, Event::Struck { role: of, .. } if *of == role);
+        told.retain(others);
+        told.push(Event::Struck { role, strike, strikes });
         // One that is being rebuilt was struck for that already.
         if strike != Strike::Unavailable {
             self.roll_back(Misconduct::Struck(strike), told);
