@@ -147,7 +147,8 @@ impl<P: ?Sized + Asked> Slot<P> {
         self.count.last_strike = Some(strike);
         let (role, strikes) = (self.role, self.count.strikes);
         // A policy that fails at every question is told of once a turn, with its count.
-        let others = |event: &Event| !matches!(event, Event::Struck { role: of, .. } if *of == role);
+        let others =
+            |event: &Event| !matches!(event, Event::Struck { role: of, .. } if *of == role);
         told.retain(others);
         told.push(Event::Struck { role, strike, strikes });
         // One that is being rebuilt was struck for that already.
