@@ -12,6 +12,7 @@ mod checkpoint;
 mod inbox;
 mod learning;
 mod native;
+mod pupil;
 mod slot;
 mod wasm;
 mod worker;
@@ -37,7 +38,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use checkpoint::Learned;
 use inbox::{Inbox, Lesson, Order};
 use learning::Shelf;
-pub use learning::{Learner, LearnerSeat, Remake};
+pub use pupil::{Learner, LearnerSeat, Remake};
 
 /// What comes into a slot off the loop.
 #[derive(Debug)]

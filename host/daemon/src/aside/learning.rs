@@ -11,128 +11,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pointsman_core::limits::{DECISIONS_AWAITED_MAX, LEARNERS_WARM_MAX, OUTCOMES_PER_LESSON_MAX};
-use pointsman_core::policy::{Policy, Role, Strike};
-use pointsman_sdk::{Manifest, Outcome, State};
+use pointsman_core::limits::{DECISIONS_AWAITED_MAX, LEARNERS_WARM_MAX};
+use pointsman_core::policy::Role;
+use pointsman_sdk::Outcome;
 
 use super::AsideFact;
-use super::checkpoint::{self, Learned, most_bytes};
+use super::checkpoint::{self, Learned};
 use super::inbox::Lesson;
-
-/// How long outcomes wait for others to be learned from with, and how often a policy is made
-/// anew at most.
-const LESSON_TIME: Duration = Duration::from_secs(1);
+use super::pupil::{LearnerSeat, Pupil, Tally};
 
 /// How often what was learned is written to disk at most.
 const SAVE_TIME: Duration = Duration::from_secs(10);
 
-/// A learner that fails so often in a row is let be.
-const FAILURES_MAX: u32 = 3;
-
-/// Something that learns.
-pub trait Learner: Send + std::fmt::Debug {
-    /// The state after these outcomes.
-    fn learn(&mut self, before: Option<State>, seen: &[Outcome]) -> Result<Option<State>, Strike>;
-}
-
-/// Makes the policy anew with what it learned, or says why that can't be.
-pub type Remake = Box<dyn Fn(Option<&State>) -> Result<Policy, String> + Send>;
-
-/// What learns for a policy in a slot.
-pub struct LearnerSeat {
-    /// Of the selector or of the failover policy.
-    pub role: Role,
-    /// Generation of the policy in its slot.
-    pub generation: u64,
-    /// What the policy says of itself.
-    pub manifest: Manifest,
-    /// SHA-256 of its module, in hexadecimal; empty for a native policy.
-    pub digest: String,
-    /// What it was configured with.
-    pub learned: Option<State>,
-    /// What learns.
-    pub learner: Box<dyn Learner>,
-    /// Makes the policy anew.
-    pub remake: Remake,
-}
-
-impl std::fmt::Debug for LearnerSeat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (role, generation) = (self.role, self.generation);
-        f.debug_struct("LearnerSeat")
-            .field("role", &role)
-            .field("generation", &generation)
-            .field("policy", &self.manifest.name)
-            .finish_non_exhaustive()
-    }
-}
-
 /// What is kept for each slot, for those who configure the next policy.
 pub(super) type Shelf = BTreeMap<Role, Learned>;
-
-/// A policy at its lessons.
-#[derive(Debug)]
-struct Pupil {
-    seat: LearnerSeat,
-    state: Option<State>,
-    /// What the policy in the slot was last made with.
-    made_with: Option<State>,
-    made_at: Option<Instant>,
-    seen: Vec<Outcome>,
-    first_seen_at: Option<Instant>,
-    /// In a row.
-    failures: u32,
-}
-
-impl Pupil {
-    fn new(seat: LearnerSeat) -> Self {
-        let state = seat.learned.clone();
-        Self {
-            seat,
-            made_with: state.clone(),
-            state,
-            made_at: None,
-            seen: Vec::new(),
-            first_seen_at: None,
-            failures: 0,
-        }
-    }
-
-    fn learned(&self) -> Option<Learned> {
-        let LearnerSeat { manifest, digest, .. } = &self.seat;
-        let (name, digest) = (manifest.name.clone(), digest.clone());
-        self.state.clone().map(|state| Learned { name, digest, state })
-    }
-
-    /// Tells whether the state changed. One that is too large or of another schema than the
-    /// policy says counts as none.
-    fn learn(&mut self) -> Result<bool, Strike> {
-        let seen = std::mem::take(&mut self.seen);
-        self.first_seen_at = None;
-        let state = self.seat.learner.learn(self.state.clone(), &seen)?;
-        if state == self.state {
-            return Ok(false);
-        }
-        let manifest = &self.seat.manifest;
-        let is_fine = state.as_ref().is_none_or(|state| {
-            state.schema == manifest.state_schema && state.bytes.len() <= most_bytes(manifest)
-        });
-        if !is_fine {
-            return Err(Strike::Invalid);
-        }
-        self.state = state;
-        Ok(true)
-    }
-
-    fn lesson_due(&self) -> Option<Instant> {
-        self.first_seen_at.map(|at| at + LESSON_TIME)
-    }
-
-    fn remake_due(&self, now: Instant) -> Option<Instant> {
-        let changed = self.failures < FAILURES_MAX && self.made_with != self.state;
-        changed.then(|| self.made_at.map_or(now, |at| at + LESSON_TIME))
-    }
-}
 
 /// One slot's past: what was in it before, with what it had learned, in case it comes back.
 #[derive(Debug)]
@@ -188,16 +80,6 @@ impl Desk {
         let since = self.unsaved_since?;
         Some(self.saved_at.map_or(since, |at| at + SAVE_TIME))
     }
-}
-
-/// What was counted.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    pub(super) lessons: u64,
-    pub(super) learned: u64,
-    pub(super) unknown: u64,
-    pub(super) failures: u64,
-    pub(super) checkpoints: u64,
 }
 
 /// All who learn.
@@ -283,30 +165,21 @@ impl Learning {
             let desk = self.desks.get_mut(role).filter(|desk| desk.generation == *generation);
             desk.and_then(|desk| desk.pupil.as_mut())
         });
-        let Some(pupil) = pupil.filter(|pupil| pupil.failures < FAILURES_MAX) else {
+        if !pupil.is_some_and(|pupil| pupil.take(now, outcome)) {
             self.tally.unknown += 1;
-            return;
-        };
-        pupil.seen.push(outcome);
-        pupil.first_seen_at.get_or_insert(now);
-        if pupil.seen.len() >= OUTCOMES_PER_LESSON_MAX {
-            pupil.first_seen_at = now.checked_sub(LESSON_TIME).or(pupil.first_seen_at);
         }
     }
 
     /// Whether a batch is whole, so that its lesson should not wait for more.
     pub(super) fn is_full(&self) -> bool {
-        let pupils = self.desks.values().filter_map(|desk| desk.pupil.as_ref());
-        pupils.map(|pupil| pupil.seen.len()).any(|seen| seen >= OUTCOMES_PER_LESSON_MAX)
+        self.desks.values().filter_map(|desk| desk.pupil.as_ref()).any(Pupil::is_full)
     }
 
     /// When there is something to do, if ever.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         let of = |desk: &Desk| {
-            let pupil = desk.pupil.as_ref();
-            let lesson = pupil.and_then(Pupil::lesson_due);
-            let remake = pupil.and_then(|pupil| pupil.remake_due(now));
-            lesson.into_iter().chain(remake).chain(desk.save_due()).min()
+            let pupil = desk.pupil.as_ref().and_then(|pupil| pupil.due(now));
+            pupil.into_iter().chain(desk.save_due()).min()
         };
         self.desks.values().filter_map(of).min()
     }
@@ -315,19 +188,12 @@ impl Learning {
     pub(super) fn work(&mut self, now: Instant, facts: &mut Vec<AsideFact>) {
         for (&role, desk) in &mut self.desks {
             let tally = &mut self.tally;
-            if let Some(pupil) = &mut desk.pupil {
-                let mut changed = false;
-                if pupil.lesson_due().is_some_and(|due| due <= now) {
-                    changed |= teach(pupil, tally, facts);
-                }
-                if pupil.remake_due(now).is_some_and(|due| due <= now) {
-                    changed |= remake(now, pupil, tally, facts);
-                }
-                if changed {
-                    desk.kept = pupil.learned();
-                    desk.unsaved_since.get_or_insert(now);
-                    self.is_unshelved = true;
-                }
+            if let Some(pupil) = &mut desk.pupil
+                && pupil.work(now, tally, facts)
+            {
+                desk.kept = pupil.learned();
+                desk.unsaved_since.get_or_insert(now);
+                self.is_unshelved = true;
             }
             if desk.save_due().is_some_and(|due| due <= now) {
                 save(now, self.folder.as_deref(), role, desk, tally);
@@ -343,50 +209,6 @@ impl Learning {
             }
         }
     }
-}
-
-/// Gives a lesson; tells whether the state changed.
-fn teach(pupil: &mut Pupil, tally: &mut Tally, facts: &mut Vec<AsideFact>) -> bool {
-    let outcomes = pupil.seen.len() as u64;
-    match pupil.learn() {
-        Ok(changed) => {
-            pupil.failures = 0;
-            tally.lessons += 1;
-            tally.learned += outcomes;
-            changed
-        }
-        Err(strike) => {
-            failed(pupil, &strike.to_string(), tally, facts);
-            false
-        }
-    }
-}
-
-/// Makes the policy anew; tells whether the state changed. A policy that refuses the state that
-/// it made forgets what it learned since the last one that it took.
-fn remake(now: Instant, pupil: &mut Pupil, tally: &mut Tally, facts: &mut Vec<AsideFact>) -> bool {
-    pupil.made_at = Some(now);
-    match (pupil.seat.remake)(pupil.state.as_ref()) {
-        Ok(policy) => {
-            pupil.made_with = pupil.state.clone();
-            let generation = pupil.seat.generation;
-            facts.push(AsideFact::Learned { policy, generation });
-            false
-        }
-        Err(why) => {
-            pupil.state = pupil.made_with.clone();
-            failed(pupil, &why, tally, facts);
-            true
-        }
-    }
-}
-
-fn failed(pupil: &mut Pupil, why: &str, tally: &mut Tally, facts: &mut Vec<AsideFact>) {
-    pupil.failures += 1;
-    tally.failures += 1;
-    let rest = if pupil.failures < FAILURES_MAX { "" } else { "; it learns no more" };
-    let (role, generation) = (pupil.seat.role, pupil.seat.generation);
-    facts.push(AsideFact::LearnFailed { role, generation, why: format!("{why}{rest}") });
 }
 
 fn save(now: Instant, folder: Option<&Path>, role: Role, desk: &mut Desk, tally: &mut Tally) {

@@ -139,7 +139,7 @@ mod tests {
         let mut findings = Findings::default();
         let warn = [finding(1, Severity::Warn, 1)];
         assert_eq!(kinds(&findings.take(10, &warn, who)), [("raised", 1)]);
-        assert_eq!(findings.take(20, &warn, who), []);
+        assert!(findings.take(20, &warn, who).is_empty());
         assert_eq!(findings.list()[0].since_unix_ms, 10);
         assert_eq!(findings.list()[0].peer, Some(PEER));
         assert_eq!(kinds(&findings.take(30, &[], who)), [("over", 1)]);
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn one_about_a_peer_that_is_gone_is_dropped() {
         let mut findings = Findings::default();
-        assert_eq!(findings.take(10, &[finding(1, Severity::Warn, 2)], who), []);
+        assert!(findings.take(10, &[finding(1, Severity::Warn, 2)], who).is_empty());
         assert!(findings.list().is_empty());
     }
 }

@@ -19,9 +19,9 @@ fn counter(node: &Node, name: &str) -> u64 {
 }
 
 /// Two nodes that talk until the first has learned of it.
-fn learned(more: &str) -> (Node, Node) {
+fn learned() -> (Node, Node) {
     let there = Node::start("");
-    let here = Node::start(&format!("{}{more}", there.as_peer()));
+    let here = Node::start(&format!("{}{LEARNS}", there.as_peer()));
     let began = Instant::now();
     while counter(&here, "lessons") == 0 {
         talk(&here, &there, "200");
@@ -37,7 +37,7 @@ fn checkpoint(folder: &Path) -> Value {
 
 #[test]
 fn what_became_of_real_decisions_is_learned_and_survives_a_restart() {
-    let (here, _there) = learned(LEARNS);
+    let (here, _there) = learned();
     assert!(counter(&here, "outcomes_learned") > 0);
     assert_eq!(counter(&here, "learn_failures"), 0);
     assert_eq!(selector(&here)["strikes"], 0);
@@ -58,7 +58,7 @@ fn what_became_of_real_decisions_is_learned_and_survives_a_restart() {
 
 #[test]
 fn a_damaged_checkpoint_is_moved_aside_and_the_node_begins_anew() {
-    let (here, _there) = learned(LEARNS);
+    let (here, _there) = learned();
     here.signal(Signal::TERM);
     let (_, folder) = here.ended();
     let file = folder.path().join("identity.state/learned/selector.json");

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
-use pointsman_core::policy::{Selector, SelectorQuestion};
+use pointsman_core::limits::OUTCOMES_PER_LESSON_MAX;
+use pointsman_core::policy::{Policy, Selector, SelectorQuestion, Strike};
+use pointsman_sdk::{Manifest, State};
 
 use super::*;
+use crate::aside::Learner;
+use crate::aside::pupil::{FAILURES_MAX, LESSON_TIME};
 
 /// A selector that holds for as long as it has learned; what it learned is how many were late.
 #[derive(Debug)]
@@ -198,7 +202,7 @@ fn a_learner_that_fails_again_and_again_is_let_be() {
     let failures = school.failures();
     assert_eq!(failures.len(), FAILURES_MAX as usize);
     assert_eq!(failures[2], "it trapped; it learns no more");
-    assert_eq!(school.made(), []);
+    assert!(school.made().is_empty());
 }
 
 #[test]
