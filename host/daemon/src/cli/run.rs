@@ -60,6 +60,7 @@ async fn node(loaded: &Loaded, logging: Logging, context: &mut Context) -> Resul
         | StartError::Uplinks(_)
         | StartError::Certificate(_)
         | StartError::Aside(_)
+        | StartError::DecisionLog(_)
         | StartError::Watch(_) => Failure::failed(error),
     })?;
     let log = tokio::spawn(log_events(node.events(0)));
