@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::guests::{BUDGET_US, Guest, TIGHT_US, WIT, engine, terms};
-use crate::roles::{
+use crate::by_role::{
     ENDLESS, assembled, guest, least, policy, question_for, strike, with, with_body,
 };
 use pointsman_core::policy::{Role, Strike};
