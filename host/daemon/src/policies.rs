@@ -37,10 +37,10 @@ pub(crate) use candidate::{Candidate, Wish};
 pub use quarantine::Held;
 pub use seat::{Kind, SeatError, Seated, Step, Steps};
 pub(crate) use slots::{Found, Leaving, RolledBack, Slots, off_loop};
-use trust::Trust;
 pub(crate) use source::embedded_bytes;
 pub use source::{NATIVE_BUILTINS, ReadError, embedded, module_text, natives, read};
 pub(crate) use start::{Filled, fill};
+use trust::Trust;
 
 /// The command of this program that compiles a module, where the process runs this program.
 static COMPILE: OnceLock<&str> = OnceLock::new();

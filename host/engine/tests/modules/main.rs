@@ -1,5 +1,6 @@
 //! Modules of every kind against the engine.
 
+mod by_role;
 mod cache;
 mod children;
 mod guests;
@@ -8,7 +9,6 @@ mod hostile_files;
 mod hostile_roles;
 mod hostile_start;
 mod refused;
-mod by_role;
 mod roles;
 mod shipped;
 mod trials;
