@@ -192,6 +192,7 @@ fn write_all(queued: &Receiver<Record>, shared: &Shared, mut ring: Ring) {
 mod tests {
     use std::time::{Duration, Instant};
 
+    use pointsman_core::policy::question::empty_paths;
     use pointsman_core::policy::{Answerer, SelectorQuestion, Verdict};
     use pointsman_engine::record::parse;
     use pointsman_sdk::selector;
@@ -202,7 +203,8 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(60);
 
     fn decision(number: u64) -> Decision {
-        let question = SelectorQuestion { seed: number, ..SelectorQuestion::default() };
+        let paths = empty_paths();
+        let question = SelectorQuestion { seed: number, paths, ..SelectorQuestion::default() };
         Decision {
             number,
             generation: 1,

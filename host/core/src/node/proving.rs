@@ -216,7 +216,11 @@ impl Node {
 
     /// What can't be undone is not done on the word of a selector on probation alone: a packet
     /// that it gives up and the warm one would have sent goes as that one says.
-    pub(super) fn unless_wasted(&mut self, question: &SelectorQuestion, verdict: Verdict) -> Verdict {
+    pub(super) fn unless_wasted(
+        &mut self,
+        question: &SelectorQuestion,
+        verdict: Verdict,
+    ) -> Verdict {
         if verdict.mode != Mode::Expire {
             return verdict;
         }
@@ -298,7 +302,9 @@ impl Node {
         if worse && warm.leaves && !live.leaves && !live.gives_up {
             let since = Time(question.now_us);
             let until = since.after(warm.us + STALLED_US);
-            self.proving.selector.stalled((number, piece.class), Stall { what: piece, since, until });
+            self.proving
+                .selector
+                .stalled((number, piece.class), Stall { what: piece, since, until });
             self.timers.by(Timer::Judge, until);
         }
     }
@@ -364,7 +370,8 @@ impl Node {
 
     /// Whether a packet still waits for which there is room, and which should be there by now.
     fn selector_stalled(&mut self) -> Option<Misconduct> {
-        let due: Vec<_> = self.proving.selector.stalls.iter().map(|(&at, &stall)| (at, stall)).collect();
+        let due: Vec<_> =
+            self.proving.selector.stalls.iter().map(|(&at, &stall)| (at, stall)).collect();
         for ((number, class), stall) in due {
             if stall.until > self.now {
                 continue;
@@ -388,7 +395,8 @@ impl Node {
 
     /// Whether packets are still left in flight on a link that is silent.
     fn failover_stalled(&mut self) -> Option<Misconduct> {
-        let due: Vec<_> = self.proving.failover.stalls.iter().map(|(&at, &stall)| (at, stall)).collect();
+        let due: Vec<_> =
+            self.proving.failover.stalls.iter().map(|(&at, &stall)| (at, stall)).collect();
         for ((number, link), stall) in due {
             if !self.is_left_behind(number, link, stall.since) {
                 self.proving.failover.stalls.remove(&(number, link));

@@ -6,9 +6,11 @@ use pointsman_sdk::Value;
 
 use super::{Pointsman, Setup};
 use crate::policies::history::{Cause, Entry};
-use crate::policies::{Candidate, Found, Held, Leaving, Live, SeatError, Step, Steps, Wish, module_text};
-use crate::shell::sends::Stopped;
+use crate::policies::{
+    Candidate, Found, Held, Leaving, Live, SeatError, Step, Steps, Wish, module_text,
+};
 use crate::shell::Command;
+use crate::shell::sends::Stopped;
 
 /// What somebody wants in a slot.
 #[derive(Clone, Debug)]
@@ -142,11 +144,7 @@ impl Pointsman {
         self.inner.book.history(role)
     }
 
-    pub(super) async fn swap(
-        &self,
-        setup: &mut Setup,
-        wish: Wish,
-    ) -> Result<Swapped, SwapError> {
+    pub(super) async fn swap(&self, setup: &mut Setup, wish: Wish) -> Result<Swapped, SwapError> {
         let (role, module) = (wish.role, module_text(&wish.config.module));
         let recorded = self.recorded(role).await;
         let found = setup.slots.prepare(wish, &setup.config, recorded).await?;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::guests::{BUDGET_US, Guest, TIGHT_US, WIT, engine, terms};
-use crate::roles::{
+use crate::by_role::{
     ENDLESS, assembled, guest, least, policy, question_for, strike, with, with_body,
 };
+use crate::guests::{BUDGET_US, Guest, TIGHT_US, WIT, engine, terms};
 use pointsman_core::policy::{Role, Strike};
 use pointsman_sdk::{Outcome, Settings, State};
 
@@ -87,16 +87,19 @@ fn every_role_that_traps_on_every_third_call_answers_the_others() {
     }
 }
 
+/// Sends on the two paths that are there, with the longest lease and an odd reason: absurd, but a
+/// verdict.
+const LAVISH: u64 = 0x31 | 0xffff << 32 | 1 << 62;
+
 #[test]
 fn verdicts_of_unknown_modes_and_of_no_path_are_struck() {
     let engine = engine();
     let nothing = [1_u64, 2, 3];
-    for bits in (7..16).chain(nothing).chain([u64::MAX, u64::MAX << 4 | 1, 0x31 | 1 << 62]) {
+    for bits in (7..16).chain(nothing).chain([u64::MAX, u64::MAX << 4 | 1, LAVISH]) {
         let body = format!("i64.const {}", bits.cast_signed());
         let struck =
             strike(&engine, Role::Selector, &guest(Role::Selector, &body).bytes(), BUDGET_US);
-        // The last names both paths that are there, with an absurd lease and reason.
-        let wanted = (bits != 0x31 | 1 << 62).then_some(Strike::Invalid);
+        let wanted = (bits != LAVISH).then_some(Strike::Invalid);
         assert_eq!(struck, wanted, "{bits:#x}");
     }
 }

@@ -1,5 +1,8 @@
 //! Modules of every kind against the engine.
 
+mod by_role;
+mod cache;
+mod children;
 mod guests;
 mod hostile;
 mod hostile_files;

@@ -64,8 +64,7 @@ impl Outlook {
 
     /// Whether this is clearly worse for the packet than the other.
     pub(crate) fn is_worse_than(&self, other: &Self) -> bool {
-        clearly_later(self.us, other.us)
-            || (other.leaves && !self.leaves && self.us >= other.us)
+        clearly_later(self.us, other.us) || (other.leaves && !self.leaves && self.us >= other.us)
     }
 
     /// Whether it gives up what the other would have brought there in time.
@@ -189,9 +188,7 @@ impl Stance {
         let at = 1u16.checked_shl(question.at).unwrap_or(0);
         let mask = match verdict {
             failover::Verdict::Move { onto, .. } => onto,
-            failover::Verdict::Close(position) => {
-                before & !1u16.checked_shl(position).unwrap_or(0)
-            }
+            failover::Verdict::Close(position) => before & !1u16.checked_shl(position).unwrap_or(0),
             failover::Verdict::Stay { .. }
             | failover::Verdict::Hedge { .. }
             | failover::Verdict::Probe { .. }

@@ -4,11 +4,11 @@ use pointsman_sdk::PathRow;
 use pointsman_sdk::failover::{Event, Resend};
 
 use super::*;
+use crate::policy::question::empty_paths;
 use crate::policy::{FailoverQuestion, Probation, SelectorQuestion};
 use pointsman_sdk::failover::{Dialable, Verdict as FailoverVerdict};
 use pointsman_sdk::path::flags;
 use pointsman_sdk::selector::Verdict as SelectorVerdict;
-use crate::policy::question::empty_paths;
 
 /// Answers what it is told to.
 #[derive(Debug)]

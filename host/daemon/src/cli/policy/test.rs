@@ -96,7 +96,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
     let held = views.len() - failed;
     let title = bench.subject.title();
     if *json {
-        let (what, role) = (what.clone(), role.name());
+        let (what, title, role) = (what.clone(), title.clone(), role.name());
         context.out.json(&TestView { what, title, role, held, failed, cases: views })?;
     } else if failed == 0 {
         let plural = if held == 1 { " holds" } else { "s hold" };
