@@ -8,9 +8,10 @@
 //!
 //! The files below it follow a link's life: `dialling` makes it, `greeting` admits it,
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
-//! `failing` notices that it falters and asks the failover policy, and `obeying` does what
-//! that says. `proving` exchanges the policies themselves, `judging` and `watching` see what the
-//! new ones are worth, `deciding` tells of their decisions.
+//! `failing` notices that it falters and asks the failover policy, `obeying` does what that
+//! says, and `observing` keeps what was seen for the policies that are asked off the loop.
+//! `proving` exchanges the policies themselves, `judging` and `watching` see what the new ones
+//! are worth, `deciding` tells of their decisions.
 
 mod deciding;
 mod dialling;
@@ -18,6 +19,7 @@ mod failing;
 mod greeting;
 mod judging;
 mod obeying;
+mod observing;
 mod proving;
 mod receiving;
 mod report;
@@ -31,6 +33,7 @@ use crate::config::NodeConfig;
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, Input, Uplink};
 use crate::links::{Link, saturate};
+use crate::monitor::Monitor;
 use crate::output::{Event, Fate, Output, Refusal};
 use crate::peers::Peers;
 use crate::policy::Misconduct;
@@ -81,6 +84,10 @@ pub struct Node {
     /// The loop ran late by so much, and when.
     lag: (u64, Time),
     counters: Counters,
+    /// What was measured over time; `None` before the first fact.
+    monitor: Option<Monitor>,
+    /// The peer that the reputation policy was asked about last.
+    folded: Option<PeerNumber>,
 }
 
 impl Node {
@@ -113,6 +120,8 @@ impl Node {
             held_bytes: 0,
             lag: (0, Time::default()),
             counters: Counters::default(),
+            monitor: None,
+            folded: None,
         }
     }
 
@@ -120,6 +129,7 @@ impl Node {
     /// as the latest one seen.
     pub fn handle(&mut self, now: Time, input: Input) {
         self.now = self.now.max(now);
+        self.begin_steps();
         match input {
             Input::Tick { lag_us } => self.tick(lag_us),
             Input::Resumed { asleep_us } => self.resumed(asleep_us),
@@ -151,7 +161,7 @@ impl Node {
             }
             Input::RollBack(role) => self.roll_back(role, Misconduct::Ordered),
             Input::SampleDecisions { every } => self.sampler.sample(every),
-            Input::Stood { .. } => {}
+            Input::Stood { peer, standing } => self.stood(peer, standing),
         }
     }
 
@@ -203,11 +213,15 @@ impl Node {
     fn tick(&mut self, lag_us: u64) {
         if lag_us > 0 {
             self.lag = (lag_us, self.now);
+            if let Some(monitor) = &mut self.monitor {
+                monitor.lagged(lag_us);
+            }
         }
         while let Some(timer) = self.timers.pop_due(self.now) {
             match timer {
                 Timer::Link(link) => self.check_link(link),
                 Timer::Peer(peer) => self.check_peer(peer),
+                Timer::Step => self.step(),
                 Timer::Judge => self.judge(),
             }
         }

@@ -1,6 +1,7 @@
 //! What the Node knows, for people and programs to read.
 
 use pointsman_sdk::Transport;
+use pointsman_sdk::reputation::Standing;
 use pointsman_sdk::selector::Class;
 
 use crate::id::{LinkId, PeerId, PeerNumber, Time, UplinkId};
@@ -44,6 +45,8 @@ pub struct SlotSnapshot {
     pub generation: u64,
     /// Whether it still must prove itself, with the one before kept warm.
     pub on_probation: bool,
+    /// What a question to the module costs on average, in nanoseconds, where it is measured.
+    pub mean_cost_ns: Option<u32>,
     /// Questions that the warm one was asked beside it, so that the two can be compared; their
     /// cost delays no packet.
     pub shadowed: u64,
@@ -66,6 +69,11 @@ pub struct PeerSnapshot {
     pub moves: u64,
     /// Messages from it that were delivered.
     pub received: u64,
+    /// How far it is trusted.
+    pub standing: Standing,
+    /// How often it was seen to do what, in the order of
+    /// [`Kind::ALL`](pointsman_sdk::reputation::Kind::ALL).
+    pub seen: [u64; 7],
 }
 
 /// A queue.

@@ -3,6 +3,9 @@
 
 use pointsman_core::policy::{Role, Strike};
 
+use crate::limits::STATE_BYTES_MAX;
+use crate::schema::SchemaError;
+
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -12,6 +15,14 @@ pub enum EngineError {
     /// No thread for the time budgets.
     #[error("cannot start the thread that keeps policies within their time: {0}")]
     Thread(#[from] std::io::Error),
+    /// The folder for compiled modules must not be used. Without a cache the engine starts.
+    #[error("the folder for compiled policies, {folder}, is not used: {why}")]
+    Cache {
+        /// Which.
+        folder: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
 }
 
 /// Why a file is no policy.
@@ -42,7 +53,7 @@ pub enum InspectError {
     Malformed(String),
     /// A core module that does not say what its functions are.
     #[error(
-        "this is a core module without WIT metadata; build it with the SDK or with wit-bindgen for the world `selector-policy` or `failover-policy`"
+        "this is a core module without WIT metadata; build it with the SDK or with wit-bindgen for the world of its role, such as `selector-policy`"
     )]
     NoMetadata,
     /// A core module that lacks what its own metadata promises.
@@ -50,15 +61,15 @@ pub enum InspectError {
     Incomplete(String),
     /// Exports none of the roles.
     #[error(
-        "the module has no role: it must export pointsman:policy/selector@0.1.0 or pointsman:policy/failover@0.1.0, and exports [{exports}]"
+        "the module has no role: it must export one of pointsman:policy/selector@0.1.0, failover, reputation and anomaly, and exports [{exports}]"
     )]
     NoRole {
         /// What it exports.
         exports: String,
     },
     /// Exports two of the roles.
-    #[error("the module is a selector and a failover policy at once; make two modules of it")]
-    TwoRoles,
+    #[error("the module has the roles {} and {} at once; make two modules of it", _0.name(), _1.name())]
+    TwoRoles(Role, Role),
     /// Another version of the interface.
     #[error(
         "the module speaks version {found} of pointsman:policy, and this host speaks 0.1.x; build it against the SDK of this host"
@@ -80,6 +91,42 @@ pub enum InspectError {
     /// The compiler refuses it.
     #[error("the module does not compile: {0}")]
     Uncompilable(String),
+    /// The compiler took too long.
+    #[error(
+        "the module does not compile within {} s; large functions take long: build it with `opt-level = \"s\"`, and split functions that a tool generated", *limit_ms as f64 / 1_000.0
+    )]
+    SlowToCompile {
+        /// How long it may take, in milliseconds.
+        limit_ms: u32,
+    },
+    /// The compiler used too much memory.
+    #[error(
+        "the module does not compile within {} MiB of memory; build it with `opt-level = \"s\"`, and split functions that a tool generated", limit_bytes >> 20
+    )]
+    LargeToCompile {
+        /// What it may use, in bytes.
+        limit_bytes: u64,
+    },
+    /// There is no child to compile it.
+    #[error(
+        "cannot start the compiler of modules, {program}: {why}; is it still installed, and may it be run?"
+    )]
+    NoCompiler {
+        /// The program.
+        program: String,
+        /// Why.
+        why: String,
+    },
+    /// The child that compiled it gave no answer.
+    #[error(
+        "the compiler of modules failed: {0}; the module, or this installation, is broken: try one of the shipped policies"
+    )]
+    CompilerFailed(String),
+    /// What the compiler gave is no code for this engine.
+    #[error(
+        "the compiler of modules gave code that does not fit this engine: {0}; restart the node if pointsman was updated under it"
+    )]
+    NotCode(String),
     /// An interface of ours with other types.
     #[error(
         "the module's interface has the right name and the wrong types; build it against the SDK of this host: {0}"
@@ -96,6 +143,14 @@ pub enum InspectError {
     /// What it says of itself is unusable.
     #[error("the module's manifest is unusable: {0}")]
     BadManifest(String),
+    /// What it says of its settings can't be read.
+    #[error("the description of settings in the manifest of {name} cannot be read: {error}")]
+    BadSchema {
+        /// Its name.
+        name: String,
+        /// Every line that is wrong.
+        error: SchemaError,
+    },
 }
 
 /// Why a policy could not be loaded into a slot.
@@ -112,7 +167,39 @@ pub enum LoadError {
         /// What the slot takes.
         wanted: Role,
     },
-    /// It refuses its settings.
+    /// Settings that it does not take.
+    #[error("the policy {name} refuses its settings: {}", listed(wrong))]
+    Settings {
+        /// Its name.
+        name: String,
+        /// Each key with what is wrong and what it takes instead.
+        wrong: Vec<(String, String)>,
+    },
+    /// Learned state that it does not read.
+    #[error(
+        "the policy {name} cannot read learned state of schema {schema}: it writes {own} and reads {reads:?}; start it without state, or name the schema in `reads_schemas`"
+    )]
+    State {
+        /// Its name.
+        name: String,
+        /// Of the state.
+        schema: u32,
+        /// What it writes; 0 where it learns nothing.
+        own: u32,
+        /// What it can take over beside it.
+        reads: Vec<u32>,
+    },
+    /// Learned state that is larger than any policy may have.
+    #[error(
+        "the learned state for the policy {name} has {bytes} bytes, and at most {STATE_BYTES_MAX} are taken"
+    )]
+    StateTooLarge {
+        /// Its name.
+        name: String,
+        /// Of the state.
+        bytes: usize,
+    },
+    /// It refuses for another reason.
     #[error("the policy {name} refuses its settings: {why}")]
     Refused {
         /// Its name.
@@ -120,6 +207,11 @@ pub enum LoadError {
         /// What it says.
         why: String,
     },
+}
+
+fn listed(wrong: &[(String, String)]) -> String {
+    let each = wrong.iter().map(|(key, why)| format!("{key}: {why}"));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// The steps before the first question.

@@ -1,5 +1,5 @@
-//! What the Node must look at when time passes: at most one entry per link and per
-//! peer, and one for policies on probation.
+//! What the Node must look at when time passes: at most one entry per link and per peer, one for
+//! the whole, and one for policies on probation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,8 @@ pub(super) enum Timer {
     Link(LinkId),
     /// Expiring messages, held lanes, dials, ticks of the failover policy.
     Peer(PeerNumber),
+    /// Samples, and questions off the loop.
+    Step,
     /// Policies on probation.
     Judge,
 }

@@ -25,7 +25,7 @@ impl Node {
     }
 
     pub(super) fn note_acknowledged(&mut self, acked: &Acked) {
-        let (packets, late) = (acked.pieces.len() as u64, u64::from(acked.late));
+        let (packets, late) = (acked.pieces.len() as u64, u64::from(acked.late_pieces));
         self.proving.selector.acknowledged(self.now, packets, late);
         self.proving.failover.acknowledged(self.now, packets, late);
     }

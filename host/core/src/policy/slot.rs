@@ -163,6 +163,7 @@ impl<P: InLine + ?Sized> Slot<P> {
             last_strike: self.count.last_strike,
             generation: self.live.generation,
             on_probation: self.trial.is_some(),
+            mean_cost_ns: self.cost_ns(),
             shadowed: self.count.shadowed,
         }
     }

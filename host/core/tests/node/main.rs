@@ -13,5 +13,7 @@ mod restart;
 mod sampling;
 mod scene;
 mod schemers;
+mod series;
 mod sleep;
+mod standing;
 mod swapping;

@@ -1,0 +1,225 @@
+//! Policies that learn: what became of their decisions goes in, a state comes out, and the
+//! policy is made anew with it.
+//!
+//! The state belongs to the host. It is kept for each slot and generation: a generation that
+//! is brought back gets the state that it had, and nothing of what the one after it learned.
+//! What the live one learns is written to disk at times and at the end. A learner that fails
+//! changes nothing; one that fails again and again is let be.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pointsman_core::limits::{DECISIONS_AWAITED_MAX, LEARNERS_WARM_MAX};
+use pointsman_core::policy::Role;
+use pointsman_sdk::Outcome;
+
+use super::AsideFact;
+use super::checkpoint::{self, Learned};
+use super::inbox::Lesson;
+use super::pupil::{LearnerSeat, Pupil, Tally};
+
+/// How often what was learned is written to disk at most.
+const SAVE_TIME: Duration = Duration::from_secs(10);
+
+/// What is kept for each slot, for those who configure the next policy.
+pub(super) type Shelf = BTreeMap<Role, Learned>;
+
+/// One slot's past: what was in it before, with what it had learned, in case it comes back.
+#[derive(Debug)]
+struct Earlier {
+    generation: u64,
+    pupil: Option<Pupil>,
+    kept: Option<Learned>,
+}
+
+/// What is known of one slot.
+#[derive(Debug, Default)]
+struct Desk {
+    generation: u64,
+    pupil: Option<Pupil>,
+    /// As it is on the shelf, and on disk once it is saved.
+    kept: Option<Learned>,
+    earlier: Vec<Earlier>,
+    /// `None` where disk and shelf are the same.
+    unsaved_since: Option<Instant>,
+    saved_at: Option<Instant>,
+}
+
+impl Desk {
+    /// Another generation came into the slot.
+    fn seat(&mut self, generation: u64, seat: Option<LearnerSeat>) {
+        let pupil = self.pupil.take();
+        let kept = self.kept.clone();
+        self.earlier.push(Earlier { generation: self.generation, pupil, kept });
+        let excess = self.earlier.len().saturating_sub(LEARNERS_WARM_MAX);
+        self.earlier.drain(..excess);
+        self.generation = generation;
+        self.pupil = seat.map(Pupil::new);
+    }
+
+    /// This generation is back; tells whether that changed anything.
+    fn roll_back(&mut self, to: u64) -> bool {
+        if self.generation == to {
+            return false;
+        }
+        let at = self.earlier.iter().position(|earlier| earlier.generation == to);
+        let mut earlier = at.map(|at| self.earlier.split_off(at)).unwrap_or_default();
+        self.generation = to;
+        self.pupil = None;
+        if !earlier.is_empty() {
+            let Earlier { pupil, kept, .. } = earlier.swap_remove(0);
+            self.pupil = pupil;
+            self.kept = kept;
+        }
+        true
+    }
+
+    fn save_due(&self) -> Option<Instant> {
+        let since = self.unsaved_since?;
+        Some(self.saved_at.map_or(since, |at| at + SAVE_TIME))
+    }
+}
+
+/// All who learn.
+#[derive(Debug)]
+pub(super) struct Learning {
+    folder: Option<PathBuf>,
+    desks: BTreeMap<Role, Desk>,
+    /// Decisions whose outcomes are awaited: role and generation by number.
+    awaited: BTreeMap<u64, (Role, u64)>,
+    /// Something is kept that is not on the shelf yet.
+    is_unshelved: bool,
+    pub(super) tally: Tally,
+}
+
+impl Learning {
+    /// With what is on disk in this folder.
+    pub(super) fn new(folder: Option<PathBuf>) -> Self {
+        let mut desks = BTreeMap::new();
+        for role in [Role::Selector, Role::Failover] {
+            let loaded = folder.as_deref().map(|folder| checkpoint::load(folder, role));
+            let kept = loaded.and_then(|loaded| {
+                loaded.unwrap_or_else(|error| {
+                    tracing::warn!("what was learned is lost: {error}");
+                    None
+                })
+            });
+            desks.insert(role, Desk { kept, ..Desk::default() });
+        }
+        let (awaited, tally) = (BTreeMap::new(), Tally::default());
+        Self { folder, desks, awaited, is_unshelved: true, tally }
+    }
+
+    /// Whether anybody learns.
+    pub(super) fn is_on(&self) -> bool {
+        self.desks.values().any(|desk| desk.pupil.is_some())
+    }
+
+    /// Puts on the shelf what is kept now, if that changed.
+    pub(super) fn fill(&mut self, shelf: &Mutex<Shelf>) {
+        if std::mem::take(&mut self.is_unshelved) {
+            let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = |(&role, desk): (&Role, &Desk)| Some((role, desk.kept.clone()?));
+            *shelf = self.desks.iter().filter_map(kept).collect();
+        }
+    }
+
+    pub(super) fn seat(&mut self, role: Role, generation: u64, seat: Option<LearnerSeat>) {
+        self.desks.entry(role).or_default().seat(generation, seat);
+    }
+
+    /// A generation has proven itself: those before it do not come back.
+    pub(super) fn proven(&mut self, role: Role, generation: u64) {
+        if let Some(desk) = self.desks.get_mut(&role).filter(|desk| desk.generation == generation) {
+            desk.earlier.clear();
+        }
+    }
+
+    /// A generation is back, with what it had learned.
+    pub(super) fn rolled_back(&mut self, now: Instant, role: Role, to: u64) {
+        if let Some(desk) = self.desks.get_mut(&role)
+            && desk.roll_back(to)
+        {
+            desk.unsaved_since = Some(now);
+            self.is_unshelved = true;
+        }
+    }
+
+    pub(super) fn take(&mut self, now: Instant, lesson: Lesson) {
+        match lesson {
+            Lesson::Decided { number, role, generation } => {
+                if self.awaited.len() >= DECISIONS_AWAITED_MAX {
+                    self.awaited.pop_first();
+                }
+                self.awaited.insert(number, (role, generation));
+            }
+            Lesson::Outcome(outcome) => self.outcome(now, outcome),
+        }
+    }
+
+    fn outcome(&mut self, now: Instant, outcome: Outcome) {
+        let of = self.awaited.get(&outcome.decision);
+        let pupil = of.and_then(|(role, generation)| {
+            let desk = self.desks.get_mut(role).filter(|desk| desk.generation == *generation);
+            desk.and_then(|desk| desk.pupil.as_mut())
+        });
+        if !pupil.is_some_and(|pupil| pupil.take(now, outcome)) {
+            self.tally.unknown += 1;
+        }
+    }
+
+    /// Whether a batch is whole, so that its lesson should not wait for more.
+    pub(super) fn is_full(&self) -> bool {
+        self.desks.values().filter_map(|desk| desk.pupil.as_ref()).any(Pupil::is_full)
+    }
+
+    /// When there is something to do, if ever.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        let of = |desk: &Desk| {
+            let pupil = desk.pupil.as_ref().and_then(|pupil| pupil.due(now));
+            pupil.into_iter().chain(desk.save_due()).min()
+        };
+        self.desks.values().filter_map(of).min()
+    }
+
+    /// Does what is due.
+    pub(super) fn work(&mut self, now: Instant, facts: &mut Vec<AsideFact>) {
+        for (&role, desk) in &mut self.desks {
+            let tally = &mut self.tally;
+            if let Some(pupil) = &mut desk.pupil
+                && pupil.work(now, tally, facts)
+            {
+                desk.kept = pupil.learned();
+                desk.unsaved_since.get_or_insert(now);
+                self.is_unshelved = true;
+            }
+            if desk.save_due().is_some_and(|due| due <= now) {
+                save(now, self.folder.as_deref(), role, desk, tally);
+            }
+        }
+    }
+
+    /// Writes down what is not on disk yet.
+    pub(super) fn finish(&mut self, now: Instant) {
+        for (&role, desk) in &mut self.desks {
+            if desk.unsaved_since.is_some() {
+                save(now, self.folder.as_deref(), role, desk, &mut self.tally);
+            }
+        }
+    }
+}
+
+fn save(now: Instant, folder: Option<&Path>, role: Role, desk: &mut Desk, tally: &mut Tally) {
+    desk.unsaved_since = None;
+    desk.saved_at = Some(now);
+    let Some(folder) = folder else { return };
+    match checkpoint::save(folder, role, desk.kept.as_ref()) {
+        Ok(()) => tally.checkpoints += 1,
+        Err(error) => tracing::warn!("what was learned is not on disk: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
