@@ -27,11 +27,11 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// A policy as the quarantine knows it: what decides, and with which settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// SHA-256 of the module in hexadecimal, or `builtin:NAME`.
-    pub code: String,
+    pub(crate) code: String,
     /// SHA-256 of its settings.
-    pub settings: String,
+    pub(crate) settings: String,
 }
 
 /// A policy that was rolled back.
@@ -66,7 +66,7 @@ impl std::fmt::Display for Held {
 
 /// The list.
 #[derive(Debug, Default)]
-pub struct Quarantine {
+pub(crate) struct Quarantine {
     file: Option<PathBuf>,
     records: Vec<Record>,
 }
@@ -74,7 +74,7 @@ pub struct Quarantine {
 impl Quarantine {
     /// What the file holds. One that can't be read counts as empty: a policy that comes back
     /// by mistake is rolled back again.
-    pub fn open(file: &Path) -> Self {
+    pub(crate) fn open(file: &Path) -> Self {
         let read = state::read(file, FILE_BYTES_MAX).map_err(|error| error.to_string());
         let parsed = read.and_then(|bytes| match bytes {
             Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
@@ -88,7 +88,7 @@ impl Quarantine {
     }
 
     /// Whether a policy stays out at this wall time, and why.
-    pub fn held(&self, role: Role, mark: &Mark, unix_ms: u64) -> Option<Held> {
+    pub(crate) fn held(&self, role: Role, mark: &Mark, unix_ms: u64) -> Option<Held> {
         let record = self.record(role, mark)?;
         // A clock that was set back keeps nobody out for longer than it was meant.
         let most = span(record.times);
@@ -98,12 +98,12 @@ impl Quarantine {
     }
 
     /// Whether it was rolled back and has not proven itself since.
-    pub fn doubts(&self, role: Role, mark: &Mark) -> bool {
+    pub(crate) fn doubts(&self, role: Role, mark: &Mark) -> bool {
         self.record(role, mark).is_some()
     }
 
     /// Keeps a policy out; tells for how long.
-    pub fn hold(&mut self, role: Role, mark: &Mark, unix_ms: u64, why: &str) -> Duration {
+    pub(crate) fn hold(&mut self, role: Role, mark: &Mark, unix_ms: u64, why: &str) -> Duration {
         let times = self.record(role, mark).map_or(0, |record| record.times) + 1;
         self.records.retain(|record| !record.is(role, mark));
         if self.records.len() >= QUARANTINED_MAX {
@@ -118,7 +118,7 @@ impl Quarantine {
     }
 
     /// Forgets what a policy did.
-    pub fn release(&mut self, role: Role, mark: &Mark) {
+    pub(crate) fn release(&mut self, role: Role, mark: &Mark) {
         let before = self.records.len();
         self.records.retain(|record| !record.is(role, mark));
         if self.records.len() != before {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use pointsman_core::id::PeerId;
 use pointsman_core::input::DownReason;
 use pointsman_core::output::{CloseReason, Event, Violation};
+use pointsman_core::policy::Role;
 use pointsman_sdk::failover;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -261,34 +262,32 @@ fn node_event(event: &Event, info: Option<&LinkInfo>, uplink: &str) -> Told {
                 .with("why", strike.to_string())
                 .with("strikes", *strikes)
         }
-        Event::Swapped { role, generation } => {
-            let text = format!("generation {generation} of the {} is live", role.name());
-            Told::new("policy-swapped", text)
-                .with("role", role.name())
-                .with("generation", *generation)
-        }
-        Event::Proven { role, generation } => {
-            let text = format!("generation {generation} of the {} has proven itself", role.name());
-            Told::new("policy-proven", text)
-                .with("role", role.name())
-                .with("generation", *generation)
-        }
+        Event::Swapped { role, generation } => seated("policy-swapped", *role, *generation),
+        Event::Proven { role, generation } => seated("policy-proven", *role, *generation),
         Event::RolledBack { role, generation, to, because } => {
-            let text = format!(
-                "generation {generation} of the {} is rolled back to {to}: {because}",
-                role.name()
-            );
-            Told::new("policy-rolled-back", text)
-                .with("role", role.name())
-                .with("generation", *generation)
-                .with("to", *to)
-                .with("why", because.to_string())
+            rolled_back(*role, *generation, *to, &because.to_string())
         }
         Event::Resumed(asleep_us) => {
             Told::new("resumed", format!("the machine slept for {} ms", asleep_us / 1000))
                 .with("asleep_us", *asleep_us)
         }
     }
+}
+
+fn seated(kind: &'static str, role: Role, generation: u64) -> Told {
+    let became = if kind == "policy-proven" { "has proven itself" } else { "is live" };
+    let text = format!("generation {generation} of the {} {became}", role.name());
+    Told::new(kind, text).with("role", role.name()).with("generation", generation)
+}
+
+fn rolled_back(role: Role, generation: u64, to: u64, because: &str) -> Told {
+    let name = role.name();
+    let text = format!("generation {generation} of the {name} is rolled back to {to}: {because}");
+    Told::new("policy-rolled-back", text)
+        .with("role", name)
+        .with("generation", generation)
+        .with("to", to)
+        .with("why", because)
 }
 
 fn moved(peer: &PeerId, onto: &[u32], because: &'static str) -> Told {
