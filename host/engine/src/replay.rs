@@ -150,7 +150,7 @@ impl Replay {
     /// up; 0 where none was asked.
     pub fn differ_permille(&self) -> u32 {
         let of = u128::from(self.questions);
-        let different = (u128::from(self.different) * 1000).checked_add(of).unwrap_or(u128::MAX);
+        let different = (u128::from(self.different) * 1000).saturating_add(of);
         let permille = different.saturating_sub(1).checked_div(of).unwrap_or_default();
         u32::try_from(permille).unwrap_or(u32::MAX)
     }

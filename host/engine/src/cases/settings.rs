@@ -72,7 +72,7 @@ pub(super) fn learned(reading: &mut Reading, given: &Spot, shown: &str) -> Optio
 /// The bytes of a text of hexadecimal digits.
 fn bytes(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.as_bytes();
-    if digits.len() % 2 != 0 || digits.len() > 2 * STATE_BYTES_MAX {
+    if !digits.len().is_multiple_of(2) || digits.len() > 2 * STATE_BYTES_MAX {
         return None;
     }
     let digit = |digit: u8| char::from(digit).to_digit(16);

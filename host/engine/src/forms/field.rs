@@ -81,9 +81,9 @@ impl Takes {
                 list.iter().map(bit).try_fold(0, |bits, bit| Some(bits | bit?))
             }
             (Self::Positions(bound), Node::List(list)) => {
-                let bit = |item: &Spot| match item.node {
-                    Node::Number(at) if (0..i128::from(bound)).contains(&at) => Some(1_i128 << at),
-                    _ => None,
+                let bit = |item: &Spot| {
+                    let at = Self::Whole(0, i128::from(bound) - 1).read(item)?;
+                    Some(1_i128 << at)
                 };
                 list.iter().map(bit).try_fold(0, |bits, bit| Some(bits | bit?))
             }
