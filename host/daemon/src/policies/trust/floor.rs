@@ -107,12 +107,13 @@ impl Floor {
         // Nothing in here panics while it is held, and the guarded value is empty.
         let _writing = self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut entries = self.read()?;
+        let is_full = entries.len() >= ENTRIES_MAX;
         match entries.iter_mut().find(|(of, known, _)| (*of, known.as_str()) == (role, name)) {
             Some((_, _, highest)) if even_lower || version.cmp_precedence(highest).is_gt() => {
                 *highest = version;
             }
             Some(_) => return Ok(()),
-            None if entries.len() >= ENTRIES_MAX => {
+            None if is_full => {
                 return Err(FloorError::Full { file: self.file.clone() });
             }
             None => entries.push((role, name.to_owned(), version)),
