@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::by_role::{guest, least, policy, question_for, with};
 use crate::guests::{BUDGET_US, Guest, SELECTOR, WIT, engine};
-use crate::roles::{guest, least, policy, question_for, with};
 use pointsman_core::policy::Role;
 use pointsman_engine::Engine;
 use wasmparser::Parser;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::guests::{BUDGET_US, Guest, TIGHT_US, WIT, engine, terms};
-use crate::roles::{
+use crate::by_role::{
     ENDLESS, assembled, guest, least, policy, question_for, strike, with, with_body,
 };
+use crate::guests::{BUDGET_US, Guest, TIGHT_US, WIT, engine, terms};
 use pointsman_core::policy::{Role, Strike};
 use pointsman_sdk::{Outcome, Settings, State};
 

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::by_role::{assembled, guest, least, policy, with, with_body};
 use crate::guests::{BUDGET_US, Guest, engine_with};
-use crate::roles::{assembled, guest, least, policy, with, with_body};
 use pointsman_core::policy::{Role, Strike};
 use pointsman_engine::{InspectError, Limits, LoadError, Step};
 

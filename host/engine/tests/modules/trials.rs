@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::by_role::{ENDLESS, guest, least, question_for, with, with_body};
 use crate::guests::{BUDGET_US, TIGHT_US, engine, terms};
-use crate::roles::{ENDLESS, guest, least, question_for, with, with_body};
 use pointsman_core::policy::Role;
 use pointsman_engine::{Trial, TrialError};
 use pointsman_sdk::Settings;
