@@ -16,15 +16,48 @@ use pointsman_core::limits::MODULE_BYTES_MAX;
 use pointsman_core::policy::builtin::{self, BuiltinError};
 use pointsman_core::policy::{Failover, Role, Selector};
 use pointsman_engine::{
-    Engine, EngineError, InspectError, Inspection, LoadError, Module as Opened, Setup, Terms,
+    Compiler, Engine, EngineError, InspectError, Inspection, LoadError, Module as Opened, Setup,
+    Terms,
 };
 use pointsman_sdk::{Fault, Settings};
+
+use crate::places;
 
 /// The modules in this binary: name and bytes.
 const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// Told of a slot whose module should be embedded and is not.
 pub const NATIVE_BUILTINS: &str = "native builtins: this binary was built without a Wasm toolchain";
+
+/// The command of this program that compiles a module, where the process runs this program.
+static COMPILE: OnceLock<&str> = OnceLock::new();
+
+/// From now on modules are compiled in children, which run this program with this command. For
+/// `pointsman` itself: the program around a library has no such command.
+pub(crate) fn compile_in_children(command: &'static str) {
+    COMPILE.get_or_init(|| command);
+}
+
+/// Starts an engine that keeps what it compiles. A cache that can't be used is no reason to
+/// have no policies.
+fn start() -> Result<Engine, EngineError> {
+    let compiler = match COMPILE.get() {
+        // This very program, even if its file was replaced meanwhile.
+        Some(&command) if cfg!(target_os = "linux") => Compiler::Child {
+            program: PathBuf::from("/proc/self/exe"),
+            arguments: vec![command.into()],
+        },
+        Some(_) | None => Compiler::InProcess,
+    };
+    let setup = Setup { cache: Some(places::compiled_folder()), compiler, ..Setup::default() };
+    match Engine::new(setup.clone()) {
+        Err(error @ EngineError::Cache { .. }) => {
+            tracing::warn!("{error}; policies are compiled at every start");
+            Engine::new(Setup { cache: None, ..setup })
+        }
+        started => started,
+    }
+}
 
 /// Names of the modules in this binary.
 pub fn embedded() -> impl Iterator<Item = &'static str> {
@@ -204,7 +237,7 @@ impl Policies {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let engine = Engine::new(Setup::default())?;
+        let engine = start()?;
         Ok(self.engine.get_or_init(|| engine))
     }
 }
