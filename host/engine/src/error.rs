@@ -61,7 +61,7 @@ pub enum InspectError {
     Incomplete(String),
     /// Exports none of the roles.
     #[error(
-        "the module has no role: it must export one of pointsman:policy/selector@0.1.0, failover, reputation and anomaly, and exports [{exports}]"
+        "the module has no role: it must export pointsman:policy/selector@0.1.0, or failover, reputation or anomaly in its place, and exports [{exports}]"
     )]
     NoRole {
         /// What it exports.

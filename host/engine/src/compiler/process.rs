@@ -20,8 +20,9 @@ use crate::limits::Limits;
 const COMPLAINT_BYTES_MAX: u64 = 4 << 10;
 /// How long the complaints of a child that has ended may take to be read.
 const COMPLAINT_WAIT: Duration = Duration::from_secs(1);
-/// What Rust's allocator says before it aborts.
-const OUT_OF_MEMORY: &str = "memory allocation of";
+/// What allocators say when there is no more: Rust's, that of an arena, the system's.
+const OUT_OF_MEMORY: [&str; 3] =
+    ["memory allocation of", "out of memory", "Cannot allocate memory"];
 /// Sent where a process used up its time on the processor (signal(7)).
 const SIGXCPU: i32 = 24;
 
@@ -49,6 +50,9 @@ pub(super) fn compile(
     };
     match Answer::read(&bytes) {
         Some(Answer::Code(code)) => Ok(code),
+        Some(Answer::Refused(why)) if is_out_of_memory(&why) => {
+            Err(InspectError::LargeToCompile { limit_bytes: limits.compile_bytes })
+        }
         Some(Answer::Refused(why)) => Err(InspectError::Uncompilable(why)),
         None => {
             let said = complaint.recv_timeout(COMPLAINT_WAIT).unwrap_or_default();
@@ -64,7 +68,7 @@ fn what_happened(
     is_garbage: bool,
     limits: &Limits,
 ) -> InspectError {
-    if said.contains(OUT_OF_MEMORY) {
+    if is_out_of_memory(said) {
         return InspectError::LargeToCompile { limit_bytes: limits.compile_bytes };
     }
     let how = match (status.signal(), status.code()) {
@@ -85,6 +89,10 @@ fn what_happened(
 struct Said {
     answer: Receiver<io::Result<Vec<u8>>>,
     complaint: Receiver<String>,
+}
+
+fn is_out_of_memory(said: &str) -> bool {
+    OUT_OF_MEMORY.iter().any(|words| said.contains(words))
 }
 
 /// A child that is ended with this.
