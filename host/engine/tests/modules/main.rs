@@ -1,9 +1,11 @@
 //! Modules of every kind against the engine.
 
+mod aside;
 mod cache;
 mod children;
 mod guests;
 mod hostile;
 mod refused;
-mod roles;
+
 mod shipped;
+mod terms;
