@@ -6,6 +6,5 @@ mod children;
 mod guests;
 mod hostile;
 mod refused;
-
 mod shipped;
 mod terms;
