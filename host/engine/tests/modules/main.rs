@@ -1,6 +1,7 @@
 //! Modules of every kind against the engine.
 
 mod by_role;
+mod aside;
 mod cache;
 mod children;
 mod guests;
@@ -9,6 +10,6 @@ mod hostile_files;
 mod hostile_roles;
 mod hostile_start;
 mod refused;
-mod roles;
 mod shipped;
 mod trials;
+mod terms;
