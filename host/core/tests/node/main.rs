@@ -9,4 +9,5 @@ mod linking;
 mod lone;
 mod restart;
 mod scene;
+mod selectors;
 mod sleep;
