@@ -10,4 +10,6 @@ mod lone;
 mod restart;
 mod scene;
 mod selectors;
+mod series;
 mod sleep;
+mod standing;
