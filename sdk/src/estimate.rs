@@ -117,6 +117,15 @@ impl Candidate<'_> {
         }
     }
 
+    /// How long so many bytes take behind what is under way, in microseconds: by the measured
+    /// rate; and before there is one, by a window for each round trip.
+    pub fn takes_us(&self, bytes: u64) -> u64 {
+        let behind = bytes.saturating_add(self.inflight_bytes().into());
+        let window = window_bytes(&self.path).max(1);
+        let by_window = || self.srtt_us().saturating_mul(bytes) / window;
+        drain_us(&self.path, behind).unwrap_or_else(by_window)
+    }
+
     /// When the last of so many bytes would be there, the head among them, in microseconds;
     /// the head's arrival where no rate tells.
     pub fn finish_us(&self, bytes: u32) -> u64 {

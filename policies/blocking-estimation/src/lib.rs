@@ -15,7 +15,8 @@
 //!
 //! *f* is the path with the shortest round trip, *s* the next one that has room and does not
 //! share its risk group. Both are of the best tier that has a path; bulk tries new ones, too.
-//! A message without order blocks nobody: it takes whichever of the two delivers it earlier.
+//! A message without order blocks nobody: it takes *s*, unless *f* would be done with all that
+//! waits before *s* delivers anything.
 
 use pointsman_sdk::estimate::{Candidate, fast_or_second, window_bytes};
 use pointsman_sdk::selector::{Question, Selector, Verdict, flags};
@@ -61,11 +62,11 @@ impl Selector for BlockingEstimation {
 }
 
 impl BlockingEstimation {
-    /// Whether the slow path would block the fast one, or, without order, be slower than
-    /// waiting for it.
+    /// Whether the slow path would block the fast one, or, without order, be of no help.
     fn waits(&self, question: &Question<'_>, fast: &Candidate<'_>, slow: &Candidate<'_>) -> bool {
         if question.flags & flags::ORDERED == 0 {
-            return fast.arrival_us <= slow.arrival_us;
+            let waiting = u64::from(question.backlog_bytes.max(question.head_bytes));
+            return fast.srtt_us().saturating_add(fast.takes_us(waiting)) <= slow.arrival_us;
         }
         let rounds_permille = slow.srtt_us().saturating_mul(1_000) / fast.srtt_us().max(1);
         let growth = PACKET_BYTES.saturating_mul(rounds_permille.saturating_sub(1_000)) / 2_000;

@@ -10,14 +10,15 @@
 //! - the slow path alone would take longer than a round trip of waiting costs:
 //!   `rtt_s · max(1, k / window_s) ≥ 2 · rtt_f + δ`,
 //!
-//! where δ is the larger deviation of the two round trips. β counts only while it waits
+//! where δ is the larger deviation of the two round trips. The time for *k* bytes,
+//! `rtt · k / window`, is that of the measured rate where there is one, with what is under way. β counts only while it waits
 //! already, so that it does not change its mind with every packet. The paper keeps that as a
 //! flag; here it is read off the paths: the slow path has nothing in flight.
 //!
 //! *f* is the path with the shortest round trip, *s* the next one that has room and does not
 //! share its risk group. Both are of the best tier that has a path; bulk tries new ones, too.
 
-use pointsman_sdk::estimate::{Candidate, fast_or_second, known, window_bytes};
+use pointsman_sdk::estimate::{Candidate, fast_or_second, known};
 use pointsman_sdk::selector::{Question, Selector, Verdict};
 use pointsman_sdk::{Fault, Manifest, Settings};
 
@@ -55,15 +56,12 @@ impl EarliestCompletion {
     /// Whether waiting for the fast path ends the transfer sooner.
     fn waits(&self, question: &Question<'_>, fast: &Candidate<'_>, slow: &Candidate<'_>) -> bool {
         let waiting = u64::from(question.backlog_bytes.max(question.head_bytes));
-        let rounds_us = |path: &Candidate<'_>| {
-            path.srtt_us().saturating_mul(waiting) / window_bytes(&path.path).max(1)
-        };
         let deviation = [fast, slow].map(|path| u64::from(known(path.path.rttvar_us(), 0)));
         let delta = deviation[0].max(deviation[1]);
         let beta = if slow.inflight_bytes() == 0 { self.beta_percent } else { 0 };
-        let by_waiting = fast.srtt_us().saturating_add(rounds_us(fast));
+        let by_waiting = fast.srtt_us().saturating_add(fast.takes_us(waiting));
         let by_going = (slow.srtt_us() + delta) * (100 + beta) / 100;
-        let alone = rounds_us(slow).max(slow.srtt_us());
+        let alone = slow.takes_us(waiting).max(slow.srtt_us());
         by_waiting < by_going && alone >= 2 * fast.srtt_us() + delta
     }
 }

@@ -13,6 +13,7 @@ mod restart;
 mod sampling;
 mod scene;
 mod schemers;
+mod selectors;
 mod series;
 mod sleep;
 mod standing;

@@ -1,15 +1,11 @@
-//! The shipped policies as modules: each answers its table of cases as the native one does.
+//! The shipped policies as modules: who they say they are, and what they refuse. What they answer
+//! is in their cases.
 
 use std::path::{Path, PathBuf};
 
 use crate::guests::{BUDGET_US, open, terms};
-use pointsman_core::policy::{
-    Failover as _, FailoverQuestion, Role, Selector as _, SelectorQuestion, builtin,
-};
-use pointsman_fastest_first::cases as fastest_first;
-use pointsman_sdk::selector::Verdict;
+use pointsman_core::policy::{Role, builtin};
 use pointsman_sdk::{Settings, Value};
-use pointsman_standby::cases as standby;
 
 /// The module that `cargo xtask policies` built.
 fn module(name: &str) -> Vec<u8> {
@@ -21,100 +17,18 @@ fn module(name: &str) -> Vec<u8> {
     })
 }
 
-fn asked(case: &fastest_first::Case) -> SelectorQuestion {
-    let paths = case.list();
-    let view = case.question(&paths);
-    SelectorQuestion {
-        now_us: view.now_us,
-        seed: view.seed,
-        peer: view.peer,
-        class: view.class,
-        flags: view.flags,
-        head_bytes: view.head_bytes,
-        head_age_us: view.head_age_us,
-        deadline_left_us: view.deadline_left_us,
-        backlog_bytes: view.backlog_bytes,
-        backlog_above_bytes: view.backlog_above_bytes,
-        duplicate_budget_bytes: view.duplicate_budget_bytes,
-        tried_paths: view.tried_paths,
-        standing: view.standing,
-        battery_permille: view.battery_permille,
-        paths,
-    }
-}
-
-fn asked_failover(case: &standby::Case) -> FailoverQuestion {
-    let (paths, dialables) = case.lists();
-    let view = case.question(&paths, &dialables);
-    FailoverQuestion {
-        now_us: view.now_us,
-        seed: view.seed,
-        peer: view.peer,
-        event: view.event,
-        at: view.at,
-        oldest_unacked_us: view.oldest_unacked_us,
-        unacked_bytes: view.unacked_bytes,
-        misses: view.misses,
-        others_progressed: view.others_progressed,
-        loop_lag_us: view.loop_lag_us,
-        moves_last_60s: view.moves_last_60s,
-        since_move_ms: view.since_move_ms,
-        deadline_min_us: view.deadline_min_us,
-        hedge_budget_bytes: view.hedge_budget_bytes,
-        store_left_kib: view.store_left_kib,
-        paths,
-        dialables,
-    }
-}
-
-/// The policy for these settings: made once for all cases that share them.
-fn configured<'a, P>(
-    made: &'a mut Vec<(Settings, P)>,
-    settings: &Settings,
-    make: impl FnOnce() -> P,
-) -> &'a mut P {
-    let known = made.iter().position(|(of, _)| of == settings);
-    let index = known.unwrap_or_else(|| {
-        made.push((settings.clone(), make()));
-        made.len() - 1
-    });
-    &mut made[index].1
-}
-
-#[test]
-fn fastest_first_answers_its_cases_as_module_and_natively() {
-    let opened = open(&module("fastest-first")).expect("it is sound");
-    let mut made = Vec::new();
-    for case in fastest_first::all() {
-        let module = configured(&mut made, &case.settings, || {
-            opened.selector(&terms(&case.settings, BUDGET_US)).expect(case.name)
-        });
-        let mut native = builtin::selector("fastest-first", &case.settings).expect(case.name);
-        let question = asked(&case);
-        let verdict = module.choose(&question).map(Verdict::unpack);
-        assert_eq!(verdict, Ok(Ok(case.verdict)), "{}", case.name);
-        assert_eq!(module.choose(&question), native.choose(&question), "{}", case.name);
-    }
-}
-
-#[test]
-fn standby_answers_its_cases_as_module_and_natively() {
-    let opened = open(&module("standby")).expect("it is sound");
-    let mut made = Vec::new();
-    for case in standby::all() {
-        let module = configured(&mut made, &case.settings, || {
-            opened.failover(&terms(&case.settings, BUDGET_US)).expect(case.name)
-        });
-        let mut native = builtin::failover("standby", &case.settings).expect(case.name);
-        let question = asked_failover(&case);
-        assert_eq!(module.decide(&question), Ok(case.verdict), "{}", case.name);
-        assert_eq!(native.decide(&question), Ok(case.verdict), "{}", case.name);
-    }
-}
-
 #[test]
 fn the_shipped_modules_say_who_they_are_and_import_nothing_to_call() {
-    for (name, role) in [("fastest-first", Role::Selector), ("standby", Role::Failover)] {
+    let shipped = Role::ALL.into_iter().flat_map(|role| {
+        let names = match role {
+            Role::Selector => &builtin::SELECTORS[..],
+            Role::Failover => &builtin::FAILOVERS[..],
+            Role::Reputation => &builtin::REPUTATIONS[..],
+            Role::Anomaly => &builtin::ANOMALIES[..],
+        };
+        names.iter().map(move |&name| (name, role))
+    });
+    for (name, role) in shipped {
         let module = open(&module(name)).expect(name);
         let seen = module.inspection();
         assert_eq!((seen.role, seen.manifest.name.as_str()), (role, name));
