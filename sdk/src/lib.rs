@@ -27,6 +27,9 @@
 //! target than wasm32 this crate is plain Rust with no dependency, so a policy is tested as
 //! ordinary code; the host's native fallback runs the very same functions.
 //!
+//! What most policies read off a path stands in [`estimate`] (tiers, arrivals, room) and
+//! [`spare`] (which path stands in for which); `harness` has what their tests need.
+//!
 //! The contract with the host is `wit/policy.wit`; this crate is one way to speak it.
 
 #[cfg(all(target_arch = "wasm32", not(feature = "native")))]

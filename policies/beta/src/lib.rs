@@ -127,7 +127,7 @@ impl Beta {
 fn faded(evidence: u32, steps: u64) -> u32 {
     let halved = u64::from(evidence).checked_shr((steps / STEPS).min(63) as u32).unwrap_or(0);
     let factors = FADE.iter().enumerate().filter(|(bit, _)| steps >> (7 - bit) & 1 == 1);
-    factors.fold(halved, |left, (_, factor)| left * factor >> 16) as u32
+    factors.fold(halved, |left, (_, factor)| (left * factor) >> 16) as u32
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -107,7 +107,7 @@ fn draw<'a>(
     mut paths: impl Iterator<Item = Candidate<'a>> + Clone,
 ) -> Option<Candidate<'a>> {
     let all: u64 = paths.clone().map(|path| weight(&path)).sum();
-    let mut drawn = (u128::from(seed) * u128::from(all) >> 64) as u64;
+    let mut drawn = ((u128::from(seed) * u128::from(all)) >> 64) as u64;
     paths.find(|path| {
         let share = weight(path);
         let is_it = drawn < share;

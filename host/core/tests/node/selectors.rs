@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use pointsman_core::id::{LinkId, Time, UplinkId};
 use pointsman_core::input::{Input, LinkSample, Protocol, Uplink};
+use pointsman_core::output::Event;
 use pointsman_core::policy::{Selector, SelectorQuestion, Strike, Swap, builtin};
 use pointsman_sdk::selector::{Class, Verdict};
 use pointsman_sdk::{Settings, UNKNOWN};
@@ -254,4 +255,26 @@ fn a_silent_link_is_left_in_time_under_every_shipped_selector() {
         let gap_us = scene.world.site(scene.b).longest_gap_us(from, to);
         assert!(gap_us <= 150_000, "{name}: {gap_us} us without a message");
     }
+}
+
+#[test]
+fn duplicate_copies_what_is_urgent_at_once_and_moves_when_it_is_sure() {
+    let mut scene = over([wire(5, 2_500), wire(20, 2_500)], shipped("fastest-first"));
+    let policy = builtin::failover("duplicate", &Settings::default()).expect("it is shipped");
+    scene.world.tell(scene.a, Input::FailoverSwapped(Swap::settled(policy, 1)));
+    scene.stream(Class::Realtime, 500, 5_000, 3 * SECOND_US);
+    let from = scene.world.now();
+    scene.world.cut(At(scene.a, 0), Cut::BOTH);
+    let tokens = scene.stream(Class::Realtime, 500, 5_000, 3 * SECOND_US);
+    scene.world.run_for(SECOND_US);
+    assert!(scene.all_delivered(&tokens), "something was lost");
+    let first = |is: fn(&Event) -> bool| {
+        let events = scene.world.site(scene.a).events.iter();
+        let mut found = events.filter(|(at, event)| *at >= from && is(event));
+        found.next().map(|(at, _)| at.since(from))
+    };
+    let hedged = first(|event| matches!(event, Event::Hedged { .. })).expect("it hedges");
+    let moved = first(|event| matches!(event, Event::Moved { .. })).expect("it moves");
+    assert!(hedged <= 100_000, "{hedged} us until the first copy");
+    assert!(moved > 400_000, "{moved} us until it moved");
 }
