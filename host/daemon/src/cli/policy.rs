@@ -1,5 +1,7 @@
 //! `pointsman policy`: what decides here, and whether a module could.
 
+mod new;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -11,7 +13,9 @@ use crate::policies::Policies;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   pointsman policy list                    what is in the slots of the running node
-  pointsman policy check mine.wasm         whether this module is a policy, and which")]
+  pointsman policy check mine.wasm         whether this module is a policy, and which
+  pointsman policy new mine --role failover
+                                           a folder that builds to a policy as it is")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: PolicyCommand,
@@ -33,6 +37,8 @@ enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Makes a folder that builds to a policy as it is, in Rust, C, JavaScript or Python.
+    New(new::Args),
 }
 
 /// What a module is.
@@ -56,6 +62,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
             if *json { context.out.json(&policies) } else { status::policies(context, &policies) }
         }
         PolicyCommand::Check { file, json } => check(file, *json, context),
+        PolicyCommand::New(args) => new::run(args, context),
     }
 }
 
