@@ -136,7 +136,7 @@ impl Template<'_> {
         };
         let interpreted = self.language.is_interpreted();
         let slot = if interpreted { embedded("templates/slot.md") } else { "" };
-        let bounds = if interpreted { " --mean-max 2000000" } else { "" };
+        let bounds = if interpreted { " --mean-max 500000" } else { "" };
         let words = [
             ("slot", slot),
             ("bounds", bounds),
