@@ -52,7 +52,7 @@ impl Metric {
     }
 
     /// Its name in settings, logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::LoopLagUs => "loop-lag-us",
             Self::MessagesExpired => "messages-expired",
@@ -65,6 +65,20 @@ impl Metric {
             Self::QueueBytes => "queue-bytes",
             Self::MessagesDelivered => "messages-delivered",
             Self::Moves => "moves",
+        }
+    }
+
+    /// What usually helps where it is out of the ordinary: a node that has too much to do sheds
+    /// load, a path that got worse is asked and replaced, and what no machine can tell is looked
+    /// into by a person.
+    pub fn remedy(self) -> Remedy {
+        match self {
+            Self::LoopLagUs | Self::MessagesRefused | Self::DuplicateBytes | Self::QueueBytes => {
+                Remedy::Shed
+            }
+            Self::SrttUs | Self::MessagesDelivered => Remedy::Probe,
+            Self::LatePpm | Self::MessagesExpired => Remedy::Dial,
+            Self::FramesMalformed | Self::Strikes | Self::Moves => Remedy::Inspect,
         }
     }
 }
@@ -96,7 +110,7 @@ pub enum Severity {
 
 impl Severity {
     /// Its name in logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Note => "note",
             Self::Warn => "warn",
@@ -123,7 +137,7 @@ pub enum Remedy {
 
 impl Remedy {
     /// Its name in logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Probe => "probe",

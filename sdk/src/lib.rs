@@ -33,14 +33,18 @@
 extern crate self as pointsman_sdk;
 
 pub mod anomaly;
+pub mod estimate;
 mod export;
 pub mod failover;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod harness;
 mod learning;
 mod lifecycle;
 mod log;
 pub mod path;
 pub mod reputation;
 pub mod selector;
+pub mod spare;
 
 #[cfg(all(target_arch = "wasm32", not(feature = "native")))]
 #[doc(hidden)]

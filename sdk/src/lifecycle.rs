@@ -44,7 +44,9 @@ pub struct Manifest {
     pub reads_schemas: Vec<u32>,
     /// Most bytes that its state takes.
     pub max_state_bytes: u32,
-    /// Its settings, a line each: `key: kind = default  what it means`.
+    /// Its settings, a line each: `key: kind = default  what it means`. Kinds are `boolean`,
+    /// `integer 0..=100`, `text one|two` (`text` alone takes any, its default in quotes),
+    /// `integers 0..=9` and `texts`. The host holds settings against it before `configure`.
     pub settings_schema: String,
 }
 
@@ -64,6 +66,23 @@ impl Manifest {
     /// The same, with a description of its settings.
     pub fn with_settings(self, schema: &str) -> Self {
         Self { settings_schema: schema.to_owned(), ..self }
+    }
+
+    /// The same, of a policy that learns state of this schema (not 0) and of at most so many
+    /// bytes; the host keeps 65,536 at most.
+    pub fn with_state(self, schema: u32, max_bytes: u32) -> Self {
+        Self { state_schema: schema, max_state_bytes: max_bytes, ..self }
+    }
+
+    /// The same, of a policy that takes over state of these schemas of its forebears, too.
+    pub fn with_reading(self, schemas: &[u32]) -> Self {
+        Self { reads_schemas: schemas.to_vec(), ..self }
+    }
+
+    /// Whether it takes over state of this schema.
+    pub fn reads(&self, schema: u32) -> bool {
+        let is_own = self.state_schema != 0 && self.state_schema == schema;
+        is_own || self.reads_schemas.contains(&schema)
     }
 }
 
@@ -100,6 +119,11 @@ impl Settings {
         }
     }
 
+    /// The value of a key, if it is set.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
     /// A whole number within a range, or the default where it is not set.
     pub fn integer(
         &self,
@@ -107,9 +131,9 @@ impl Settings {
         range: core::ops::RangeInclusive<i64>,
         default: i64,
     ) -> Result<i64, Fault> {
-        match self.entries.iter().find(|(name, _)| name == key) {
+        match self.get(key) {
             None => Ok(default),
-            Some((_, Value::Integer(number))) if range.contains(number) => Ok(*number),
+            Some(Value::Integer(number)) if range.contains(number) => Ok(*number),
             Some(_) => Err(bad(
                 key,
                 &format!("takes a whole number from {} to {}", range.start(), range.end()),
@@ -119,12 +143,72 @@ impl Settings {
 
     /// `true` or `false`, or the default where it is not set.
     pub fn boolean(&self, key: &str, default: bool) -> Result<bool, Fault> {
-        match self.entries.iter().find(|(name, _)| name == key) {
+        match self.get(key) {
             None => Ok(default),
-            Some((_, Value::Boolean(flag))) => Ok(*flag),
+            Some(Value::Boolean(flag)) => Ok(*flag),
             Some(_) => Err(bad(key, "takes true or false")),
         }
     }
+
+    /// One of these texts, or the default where it is not set; any text where there are no
+    /// choices.
+    pub fn text<'a>(
+        &'a self,
+        key: &str,
+        choices: &[&str],
+        default: &'a str,
+    ) -> Result<&'a str, Fault> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(Value::Text(text)) if is_among(text, choices) => Ok(text),
+            Some(_) if choices.is_empty() => Err(bad(key, "takes a text")),
+            Some(_) => Err(bad(key, &format!("takes one of {}", choices.join(", ")))),
+        }
+    }
+
+    /// Whole numbers within a range, or the default where they are not set.
+    pub fn integers(
+        &self,
+        key: &str,
+        range: core::ops::RangeInclusive<i64>,
+        default: &[i64],
+    ) -> Result<Vec<i64>, Fault> {
+        match self.get(key) {
+            None => Ok(default.to_vec()),
+            Some(Value::Integers(numbers)) if numbers.iter().all(|n| range.contains(n)) => {
+                Ok(numbers.clone())
+            }
+            // An empty list has no kind of its own.
+            Some(Value::Texts(none)) if none.is_empty() => Ok(Vec::new()),
+            Some(_) => Err(bad(
+                key,
+                &format!("takes a list of whole numbers from {} to {}", range.start(), range.end()),
+            )),
+        }
+    }
+
+    /// Some of these texts, or the default where they are not set; any texts where there are no
+    /// choices.
+    pub fn texts(
+        &self,
+        key: &str,
+        choices: &[&str],
+        default: &[&str],
+    ) -> Result<Vec<String>, Fault> {
+        match self.get(key) {
+            None => Ok(default.iter().map(|&text| text.to_owned()).collect()),
+            Some(Value::Texts(texts)) if texts.iter().all(|text| is_among(text, choices)) => {
+                Ok(texts.clone())
+            }
+            Some(Value::Integers(none)) if none.is_empty() => Ok(Vec::new()),
+            Some(_) if choices.is_empty() => Err(bad(key, "takes a list of texts")),
+            Some(_) => Err(bad(key, &format!("takes a list of {}", choices.join(", ")))),
+        }
+    }
+}
+
+fn is_among(text: &str, choices: &[&str]) -> bool {
+    choices.is_empty() || choices.contains(&text)
 }
 
 fn bad(key: &str, why: &str) -> Fault {
@@ -151,5 +235,36 @@ mod tests {
         let settings = Settings::new(vec![("colour".into(), Value::Boolean(true))]);
         assert!(settings.none().is_err());
         assert!(settings.only(&["size"]).is_err());
+    }
+
+    #[test]
+    fn a_setting_that_is_not_set_has_its_default() {
+        let none = Settings::default();
+        assert_eq!(none.text("mode", &["calm", "eager"], "calm"), Ok("calm"));
+        assert_eq!(none.integers("ports", 1..=9, &[1, 2]), Ok(vec![1, 2]));
+        assert_eq!(none.texts("names", &[], &["one"]), Ok(vec!["one".to_owned()]));
+    }
+
+    #[test]
+    fn texts_and_lists_are_held_against_what_is_taken() {
+        let settings = Settings::new(vec![
+            ("mode".into(), Value::Text("wild".into())),
+            ("ports".into(), Value::Integers(vec![1, 10])),
+            ("names".into(), Value::Texts(vec!["two".into()])),
+            ("empty".into(), Value::Integers(Vec::new())),
+        ]);
+        assert!(settings.text("mode", &["calm", "eager"], "calm").is_err());
+        assert_eq!(settings.text("mode", &[], "calm"), Ok("wild"));
+        assert!(settings.integers("ports", 1..=9, &[]).is_err());
+        assert_eq!(settings.integers("ports", 1..=10, &[]), Ok(vec![1, 10]));
+        assert!(settings.texts("names", &["one"], &[]).is_err());
+        assert_eq!(settings.texts("empty", &["one"], &["one"]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_policy_reads_its_own_state_and_what_it_says() {
+        let manifest = Manifest::new("learns", "1.0.0").with_state(3, 64).with_reading(&[2]);
+        assert!(manifest.reads(3) && manifest.reads(2) && !manifest.reads(1));
+        assert!(!Manifest::new("learns-nothing", "1.0.0").reads(0));
     }
 }

@@ -36,7 +36,7 @@ impl Transport {
     }
 
     /// Its name in config files, logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Bluetooth => "bluetooth",
             Self::WifiDirect => "wifi-direct",
@@ -215,7 +215,7 @@ impl<'a> Paths<'a> {
     }
 
     /// All of them, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Path<'a>> + use<'a> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Path<'a>> + Clone + use<'a> {
         self.rows.chunks_exact(self.stride).map(|row| Path { row })
     }
 }

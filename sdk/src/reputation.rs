@@ -38,7 +38,7 @@ impl Kind {
     ];
 
     /// Its name in case files, logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Ack => "ack",
             Self::Timeout => "timeout",

@@ -37,7 +37,7 @@ impl Class {
     }
 
     /// Its name in config files, logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Realtime => "realtime",
             Self::Interactive => "interactive",

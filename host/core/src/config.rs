@@ -22,6 +22,7 @@ use crate::policy::Role;
 pub use diff::{Change, diff};
 pub use keys::{KeyDoc, keys};
 pub use parse::{ConfigError, parse};
+pub use suggest::nearest;
 
 /// The whole config, defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -36,7 +36,7 @@ impl Role {
     pub const ALL: [Self; 4] = [Self::Selector, Self::Failover, Self::Reputation, Self::Anomaly];
 
     /// Its name in config files, logs and JSON.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Selector => "selector",
             Self::Failover => "failover",

@@ -14,7 +14,7 @@ use pointsman_core::limits::MODULE_BYTES_MAX;
 use pointsman_core::policy::builtin::{self, BuiltinError};
 use pointsman_core::policy::{Failover, Role, Selector};
 use pointsman_engine::{
-    Budget, Engine, EngineError, InspectError, Inspection, Limits, LoadError, Loaded,
+    Engine, EngineError, InspectError, Inspection, LoadError, Module as Opened, Setup, Terms,
 };
 use pointsman_sdk::{Fault, Settings};
 
@@ -132,9 +132,8 @@ impl Policies {
         config: &PolicyConfig,
         folder: &Path,
     ) -> Result<(Box<dyn Selector>, Seated), SeatError> {
-        let wasm = |engine: &Engine, bytes: &[u8], settings: &Settings, budget| {
-            let Loaded { policy, inspection } = engine.selector(bytes, settings, budget)?;
-            Ok((Box::new(policy) as Box<dyn Selector>, inspection))
+        let wasm = |module: &Opened, terms: &Terms<'_>| {
+            Ok(Box::new(module.selector(terms)?) as Box<dyn Selector>)
         };
         self.seat(Role::Selector, config, folder, builtin::selector, wasm)
     }
@@ -145,9 +144,8 @@ impl Policies {
         config: &PolicyConfig,
         folder: &Path,
     ) -> Result<(Box<dyn Failover>, Seated), SeatError> {
-        let wasm = |engine: &Engine, bytes: &[u8], settings: &Settings, budget| {
-            let Loaded { policy, inspection } = engine.failover(bytes, settings, budget)?;
-            Ok((Box::new(policy) as Box<dyn Failover>, inspection))
+        let wasm = |module: &Opened, terms: &Terms<'_>| {
+            Ok(Box::new(module.failover(terms)?) as Box<dyn Failover>)
         };
         self.seat(Role::Failover, config, folder, builtin::failover, wasm)
     }
@@ -160,7 +158,7 @@ impl Policies {
         config: &PolicyConfig,
         folder: &Path,
         native: impl Fn(&str, &Settings) -> Result<Box<P>, BuiltinError>,
-        wasm: impl Fn(&Engine, &[u8], &Settings, Budget) -> Result<(Box<P>, Inspection), LoadError>,
+        wasm: impl Fn(&Opened, &Terms<'_>) -> Result<Box<P>, LoadError>,
     ) -> Result<(Box<P>, Seated), SeatError> {
         let settings = Settings::new(config.settings.clone());
         let native = |name: String, note| {
@@ -169,10 +167,15 @@ impl Policies {
         };
         let wasm = |bytes: &[u8], kind| {
             let engine = self.engine().map_err(|error| fault(role, "module", error))?;
-            let budget = Budget { call_us: config.budget_us };
-            let (policy, inspection) =
-                wasm(engine, bytes, &settings, budget).map_err(|error| refused(role, &error))?;
-            Ok((policy, Seated::wasm(role, config, kind, inspection)))
+            let module = engine.open(bytes).map_err(|error| fault(role, "module", error))?;
+            let terms = Terms {
+                settings: &settings,
+                learned: None,
+                call_us: config.budget_us,
+                memory_bytes: (config.memory_mib as usize) << 20,
+            };
+            let policy = wasm(&module, &terms).map_err(|error| refused(role, &error))?;
+            Ok((policy, Seated::wasm(role, config, kind, module.inspection().clone())))
         };
         match find(role, &config.module, folder)? {
             Code::Native { name, note } => native(name, note),
@@ -191,14 +194,15 @@ impl Policies {
     pub fn inspect(&self, file: &Path) -> Result<Inspection, FileError> {
         let bytes = read(file)?;
         let inspect = |source| FileError::Inspect { file: file.to_owned(), source };
-        self.engine()?.inspect(&bytes).map_err(inspect)
+        let module = self.engine()?.open(&bytes).map_err(inspect)?;
+        Ok(module.inspection().clone())
     }
 
     fn engine(&self) -> Result<&Engine, EngineError> {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let engine = Engine::new(Limits::default())?;
+        let engine = Engine::new(Setup::default())?;
         Ok(self.engine.get_or_init(|| engine))
     }
 }
@@ -292,8 +296,15 @@ fn unfit(role: Role, error: &BuiltinError) -> SeatError {
 
 fn refused(role: Role, error: &LoadError) -> SeatError {
     let key = match error {
-        LoadError::Inspect(_) | LoadError::WrongRole { .. } => "module",
+        LoadError::Settings { wrong, .. } => match wrong.as_slice() {
+            [(key, _)] => &format!("settings.{key}"),
+            _ => "settings",
+        },
         LoadError::Refused { .. } => "settings",
+        LoadError::Inspect(_)
+        | LoadError::WrongRole { .. }
+        | LoadError::State { .. }
+        | LoadError::StateTooLarge { .. } => "module",
     };
     fault(role, key, error)
 }

@@ -27,3 +27,22 @@ pub(crate) mod failover {
         ownership: Borrowing { duplicate_if_necessary: false },
     });
 }
+
+/// The reputation policy's own part.
+pub(crate) mod reputation {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit",
+        inline: "package pointsman:host; world reputation-role { export pointsman:policy/reputation@0.1.0; }",
+        world: "pointsman:host/reputation-role",
+    });
+}
+
+/// The anomaly policy's own part. The series are borrowed, as above.
+pub(crate) mod anomaly {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit",
+        inline: "package pointsman:host; world anomaly-role { export pointsman:policy/anomaly@0.1.0; }",
+        world: "pointsman:host/anomaly-role",
+        ownership: Borrowing { duplicate_if_necessary: false },
+    });
+}

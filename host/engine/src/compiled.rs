@@ -6,32 +6,17 @@
 use std::sync::Arc;
 
 use pointsman_core::policy::Strike;
-use pointsman_sdk::{Manifest, Settings, Value};
+use pointsman_sdk::{Fault, Manifest, Settings, State, Value};
 use wasmtime::component::{Component, Instance, InstancePre, Linker};
 use wasmtime::{Store, Trap};
 
 use crate::bindings::common::pointsman::policy::types;
 use crate::bindings::common::{Policy, PolicyIndices};
+use crate::calls::Calls;
 use crate::error::{InspectError, Step};
 use crate::guest::Guest;
-use crate::limits::{HANDLES_MAX, Limits, NAME_CHARS_MAX};
+use crate::limits::{HANDLES_MAX, Limits};
 use crate::ticker::Ticker;
-
-/// The functions of a role.
-pub(crate) trait Calls: Sized + Send + 'static {
-    /// Where they are in a module.
-    type Indices: Send + Sync + 'static;
-
-    /// Finds them, and checks their types.
-    fn indices(pre: &InstancePre<Guest>) -> wasmtime::Result<Self::Indices>;
-
-    /// Those of an instance.
-    fn load(
-        indices: &Self::Indices,
-        store: &mut Store<Guest>,
-        instance: &Instance,
-    ) -> wasmtime::Result<Self>;
-}
 
 /// Compiled code with the functions that every policy has.
 pub(crate) struct Compiled {
@@ -39,6 +24,15 @@ pub(crate) struct Compiled {
     common: PolicyIndices,
     pub(crate) ticker: Arc<Ticker>,
     limits: Limits,
+}
+
+/// What an instance may use up.
+#[derive(Clone, Copy)]
+pub(crate) struct Allowance {
+    /// Linear memory, in bytes.
+    pub(crate) memory_bytes: usize,
+    /// What a call may copy from guest to host, in bytes.
+    pub(crate) copied_bytes: usize,
 }
 
 /// An instance that has started, and nothing else.
@@ -53,20 +47,18 @@ pub(crate) struct Started {
 pub(crate) enum StartError {
     /// It failed.
     Failed(Step, Strike),
-    /// It refuses its settings.
-    Refused(String),
+    /// It refuses its settings or its state.
+    Refused(Fault),
 }
 
 impl Compiled {
     pub(crate) fn new(
-        component: &[u8],
+        component: &Component,
         linker: &Linker<Guest>,
         ticker: Arc<Ticker>,
         limits: Limits,
     ) -> Result<Self, InspectError> {
-        let component = Component::from_binary(linker.engine(), component)
-            .map_err(|error| InspectError::Uncompilable(format!("{error:#}")))?;
-        let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
+        let pre = linker.instantiate_pre(component).map_err(wrong_type)?;
         let common = PolicyIndices::new(&pre).map_err(wrong_type)?;
         Ok(Self { pre, common, ticker, limits })
     }
@@ -76,11 +68,22 @@ impl Compiled {
         C::indices(&self.pre).map_err(wrong_type)
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Makes an instance; its start functions run within the budget.
-    pub(crate) fn start(&self, name: &str, budget_us: u32) -> Result<Started, StartError> {
-        let mut store = Store::new(self.pre.engine(), Guest::new(name, &self.limits));
+    pub(crate) fn start(
+        &self,
+        name: &str,
+        allowance: Allowance,
+        budget_us: u32,
+    ) -> Result<Started, StartError> {
+        let memory_bytes = allowance.memory_bytes.min(self.limits.memory_bytes);
+        let guest = Guest::new(name, memory_bytes, self.limits.table_elements);
+        let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| guest);
-        store.set_hostcall_fuel(self.limits.copied_bytes);
+        store.set_hostcall_fuel(allowance.copied_bytes);
         store.set_max_component_handles(HANDLES_MAX);
         store.set_epoch_deadline(self.ticker.deadline(budget_us));
         let failed = |error, store: &Store<Guest>| {
@@ -123,21 +126,22 @@ impl Started {
         })
     }
 
-    /// Hands it its settings.
+    /// Hands it its settings, and what was learned so far.
     pub(crate) fn configure(
         &mut self,
         deadline: u64,
         settings: &[types::Setting],
+        learned: Option<&types::State>,
     ) -> Result<(), StartError> {
         self.store.set_epoch_deadline(deadline);
         let answer = self
             .common
             .pointsman_policy_lifecycle()
-            .call_configure(&mut self.store, settings, None)
+            .call_configure(&mut self.store, settings, learned)
             .map_err(|error| {
                 StartError::Failed(Step::Configure, strike(&error, self.store.data()))
             })?;
-        answer.map_err(|fault| StartError::Refused(why(fault)))
+        answer.map_err(|fault| StartError::Refused(fault_from(fault)))
     }
 }
 
@@ -150,27 +154,6 @@ pub(crate) fn strike(error: &wasmtime::Error, guest: &Guest) -> Strike {
         _ if guest.was_refused => Strike::Exhausted,
         _ => Strike::Trapped,
     }
-}
-
-/// The manifest, if it can be shown to people and kept in a log.
-pub(crate) fn checked(manifest: Manifest) -> Result<Manifest, InspectError> {
-    let plain = |text: &str, others: &str| {
-        let fits = !text.is_empty() && text.len() <= NAME_CHARS_MAX;
-        fits && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
-    };
-    if !plain(&manifest.name, "-_") {
-        let name = manifest.name.escape_debug().take(NAME_CHARS_MAX).collect::<String>();
-        return Err(InspectError::BadManifest(format!(
-            "the name {name:?} must be 1 to {NAME_CHARS_MAX} letters, digits and `-`"
-        )));
-    }
-    if !plain(&manifest.version, "-.+") {
-        return Err(InspectError::BadManifest(format!(
-            "the version of {} must be like 1.2.3",
-            manifest.name
-        )));
-    }
-    Ok(manifest)
 }
 
 /// The settings in the form of the interface.
@@ -186,14 +169,19 @@ pub(crate) fn settings_into(settings: &Settings) -> Vec<types::Setting> {
     entries.map(|(key, val)| types::Setting { key: key.to_owned(), val: value(val) }).collect()
 }
 
-fn why(fault: types::Fault) -> String {
+/// What was learned in the form of the interface.
+pub(crate) fn state_into(state: &State) -> types::State {
+    types::State { schema: state.schema, bytes: state.bytes.clone() }
+}
+
+fn fault_from(fault: types::Fault) -> Fault {
     match fault {
-        types::Fault::BadSetting(types::BadSetting { key, why }) => format!("{key}: {why}"),
-        types::Fault::BadState(schema) => format!("it cannot read state of schema {schema}"),
-        types::Fault::Other(text) => text,
+        types::Fault::BadSetting(types::BadSetting { key, why }) => Fault::BadSetting { key, why },
+        types::Fault::BadState(schema) => Fault::BadState(schema),
+        types::Fault::Other(text) => Fault::Other(text),
     }
 }
 
-fn wrong_type(error: wasmtime::Error) -> InspectError {
+pub(crate) fn wrong_type(error: wasmtime::Error) -> InspectError {
     InspectError::WrongType(format!("{error:#}"))
 }

@@ -3,6 +3,9 @@
 
 use pointsman_core::policy::{Role, Strike};
 
+use crate::limits::STATE_BYTES_MAX;
+use crate::schema::SchemaError;
+
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -42,7 +45,7 @@ pub enum InspectError {
     Malformed(String),
     /// A core module that does not say what its functions are.
     #[error(
-        "this is a core module without WIT metadata; build it with the SDK or with wit-bindgen for the world `selector-policy` or `failover-policy`"
+        "this is a core module without WIT metadata; build it with the SDK or with wit-bindgen for the world of its role, such as `selector-policy`"
     )]
     NoMetadata,
     /// A core module that lacks what its own metadata promises.
@@ -50,15 +53,15 @@ pub enum InspectError {
     Incomplete(String),
     /// Exports none of the roles.
     #[error(
-        "the module has no role: it must export pointsman:policy/selector@0.1.0 or pointsman:policy/failover@0.1.0, and exports [{exports}]"
+        "the module has no role: it must export one of pointsman:policy/selector@0.1.0, failover, reputation and anomaly, and exports [{exports}]"
     )]
     NoRole {
         /// What it exports.
         exports: String,
     },
     /// Exports two of the roles.
-    #[error("the module is a selector and a failover policy at once; make two modules of it")]
-    TwoRoles,
+    #[error("the module has the roles {} and {} at once; make two modules of it", _0.name(), _1.name())]
+    TwoRoles(Role, Role),
     /// Another version of the interface.
     #[error(
         "the module speaks version {found} of pointsman:policy, and this host speaks 0.1.x; build it against the SDK of this host"
@@ -96,6 +99,14 @@ pub enum InspectError {
     /// What it says of itself is unusable.
     #[error("the module's manifest is unusable: {0}")]
     BadManifest(String),
+    /// What it says of its settings can't be read.
+    #[error("the description of settings in the manifest of {name} cannot be read: {error}")]
+    BadSchema {
+        /// Its name.
+        name: String,
+        /// Every line that is wrong.
+        error: SchemaError,
+    },
 }
 
 /// Why a policy could not be loaded into a slot.
@@ -112,7 +123,39 @@ pub enum LoadError {
         /// What the slot takes.
         wanted: Role,
     },
-    /// It refuses its settings.
+    /// Settings that it does not take.
+    #[error("the policy {name} refuses its settings: {}", listed(wrong))]
+    Settings {
+        /// Its name.
+        name: String,
+        /// Each key with what is wrong and what it takes instead.
+        wrong: Vec<(String, String)>,
+    },
+    /// Learned state that it does not read.
+    #[error(
+        "the policy {name} cannot read learned state of schema {schema}: it writes {own} and reads {reads:?}; start it without state, or name the schema in `reads_schemas`"
+    )]
+    State {
+        /// Its name.
+        name: String,
+        /// Of the state.
+        schema: u32,
+        /// What it writes; 0 where it learns nothing.
+        own: u32,
+        /// What it can take over beside it.
+        reads: Vec<u32>,
+    },
+    /// Learned state that is larger than any policy may have.
+    #[error(
+        "the learned state for the policy {name} has {bytes} bytes, and at most {STATE_BYTES_MAX} are taken"
+    )]
+    StateTooLarge {
+        /// Its name.
+        name: String,
+        /// Of the state.
+        bytes: usize,
+    },
+    /// It refuses for another reason.
     #[error("the policy {name} refuses its settings: {why}")]
     Refused {
         /// Its name.
@@ -120,6 +163,11 @@ pub enum LoadError {
         /// What it says.
         why: String,
     },
+}
+
+fn listed(wrong: &[(String, String)]) -> String {
+    let each = wrong.iter().map(|(key, why)| format!("{key}: {why}"));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// The steps before the first question.

@@ -151,12 +151,11 @@ fn role(exports: &[String]) -> Result<(Role, String), InspectError> {
         let found = exports.iter().filter_map(|name| interface(name));
         found.filter(|(name, _)| *name == wanted).map(|(_, version)| version).next()
     };
-    let roles = [Role::Selector, Role::Failover];
-    let mut found = roles.iter().filter_map(|&role| Some((role, find(role.name())?)));
+    let mut found = Role::ALL.iter().filter_map(|&role| Some((role, find(role.name())?)));
     let (role, version) =
         found.next().ok_or_else(|| InspectError::NoRole { exports: exports.join(", ") })?;
-    if found.next().is_some() {
-        return Err(InspectError::TwoRoles);
+    if let Some((other, _)) = found.next() {
+        return Err(InspectError::TwoRoles(role, other));
     }
     if !is_spoken(version) {
         return Err(InspectError::UnknownVersion { found: version.to_owned() });

@@ -3,9 +3,7 @@
 use wasmtime::ResourceLimiter;
 
 use crate::bindings::common::pointsman::policy::{host_log, types};
-use crate::limits::{
-    INSTANCES_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, Limits, MEMORIES_MAX, TABLES_MAX,
-};
+use crate::limits::{INSTANCES_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, MEMORIES_MAX, TABLES_MAX};
 
 /// The data of an instance's store.
 #[derive(Debug)]
@@ -22,11 +20,12 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(name: &str, limits: &Limits) -> Self {
+    /// For an instance with so much linear memory and table.
+    pub(crate) fn new(name: &str, memory_bytes: usize, table_elements: usize) -> Self {
         Self {
             name: name.to_owned(),
-            memory_left: limits.memory_bytes,
-            table_left: limits.table_elements,
+            memory_left: memory_bytes,
+            table_left: table_elements,
             was_refused: false,
             now_us: 0,
             second: 0,

@@ -46,21 +46,40 @@ impl Ticker {
         Ok(Self { shared, thread: Some(thread), tick_us: tick_us.max(100) })
     }
 
-    /// Says that a guest is about to be asked. The deadline in epochs for a budget: the tick
-    /// that is under way does not count, so that the budget is given in full.
-    #[inline]
-    pub(crate) fn deadline(&self, budget_us: u32) -> u64 {
+    /// The deadline in epochs for a budget: the tick that is under way does not count, so that
+    /// the budget is given in full. Whoever asks a guest with it says so with [`Self::begin`].
+    pub(crate) fn ticks(&self, budget_us: u32) -> u64 {
         let ticks = u64::from(budget_us.div_ceil(self.tick_us)) + 1;
-        if ticks > self.shared.longest.load(Ordering::Relaxed) {
-            self.shared.longest.fetch_max(ticks, Ordering::SeqCst);
+        self.shared.longest.fetch_max(ticks, Ordering::SeqCst);
+        ticks
+    }
+
+    /// Says that a guest is about to be asked.
+    ///
+    /// A flag that is set already needs no store: should the thread take it back at this very
+    /// moment, it goes on for longer than the longest deadline before it sleeps.
+    #[inline]
+    pub(crate) fn begin(&self) {
+        if !self.shared.used.load(Ordering::Relaxed) {
+            self.announce();
         }
+    }
+
+    /// [`Self::ticks`] for a call that begins now.
+    pub(crate) fn deadline(&self, budget_us: u32) -> u64 {
+        let ticks = self.ticks(budget_us);
+        self.begin();
+        ticks
+    }
+
+    #[cold]
+    fn announce(&self) {
         // Sequentially consistent, as in `run`: of "used" here and "asleep" there at least one
         // side sees the other's store, so the thread never sleeps through a call.
         self.shared.used.store(true, Ordering::SeqCst);
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.wake();
         }
-        ticks
     }
 
     #[cold]

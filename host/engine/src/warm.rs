@@ -7,22 +7,25 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::Instant;
 
 use pointsman_core::policy::Strike;
 use wasmtime::Store;
 
 use crate::bindings::common::pointsman::policy::types;
-use crate::compiled::{Calls, Compiled, StartError, strike};
+use crate::calls::Calls;
+use crate::compiled::{Allowance, Compiled, StartError, strike};
+use crate::cost::Cost;
 use crate::guest::Guest;
 
 /// All that it takes to make an instance that is ready.
 pub(crate) struct Blueprint<C: Calls> {
-    pub(crate) compiled: Compiled,
+    pub(crate) compiled: Arc<Compiled>,
     pub(crate) indices: C::Indices,
     pub(crate) name: String,
     pub(crate) settings: Vec<types::Setting>,
-    /// For each step of a build off the loop, in microseconds.
-    pub(crate) load_us: u32,
+    pub(crate) learned: Option<types::State>,
+    pub(crate) allowance: Allowance,
 }
 
 /// An instance that is ready.
@@ -34,14 +37,19 @@ pub(crate) struct Live<C> {
 impl<C: Calls> Blueprint<C> {
     /// Makes an instance, each step within the budget.
     pub(crate) fn build(&self, budget_us: u32) -> Result<Live<C>, StartError> {
-        let mut started = self.compiled.start(&self.name, budget_us)?;
+        let mut started = self.compiled.start(&self.name, self.allowance, budget_us)?;
         let deadline = self.compiled.ticker.deadline(budget_us);
-        started.configure(deadline, &self.settings)?;
+        started.configure(deadline, &self.settings, self.learned.as_ref())?;
         let mut store = started.store;
         let calls = C::load(&self.indices, &mut store, &started.instance).map_err(|error| {
             StartError::Failed(crate::error::Step::Start, strike(&error, store.data()))
         })?;
         Ok(Live { store, calls })
+    }
+
+    /// The same off the loop, where each step may take as long as at the first load.
+    pub(crate) fn build_at_leisure(&self) -> Result<Live<C>, StartError> {
+        self.build(self.compiled.limits().load_us)
     }
 }
 
@@ -56,6 +64,9 @@ pub(crate) struct Warm<C: Calls> {
     blueprint: Arc<Blueprint<C>>,
     state: State<C>,
     budget_us: u32,
+    /// The same in epochs.
+    ticks: u64,
+    cost: Cost,
     /// A build did not fit into the budget of a call.
     builds_slowly: bool,
     waste: Waste,
@@ -64,9 +75,11 @@ pub(crate) struct Warm<C: Calls> {
 impl<C: Calls> Warm<C> {
     pub(crate) fn new(blueprint: Blueprint<C>, live: Live<C>, budget_us: u32) -> Self {
         Self {
+            ticks: blueprint.compiled.ticker.ticks(budget_us),
             blueprint: Arc::new(blueprint),
             state: State::Ready(Box::new(live)),
             budget_us,
+            cost: Cost::default(),
             builds_slowly: false,
             waste: Waste::new(budget_us),
         }
@@ -74,6 +87,11 @@ impl<C: Calls> Warm<C> {
 
     pub(crate) fn name(&self) -> &str {
         &self.blueprint.name
+    }
+
+    /// What a question costs on average, in nanoseconds.
+    pub(crate) fn mean_cost_ns(&self) -> Option<u32> {
+        self.cost.mean_ns()
     }
 
     /// Asks, within the budget.
@@ -87,10 +105,16 @@ impl<C: Calls> Warm<C> {
             self.revive(now_us)?;
         }
         let State::Ready(live) = &mut self.state else { return Err(Strike::Unavailable) };
-        live.store.set_epoch_deadline(self.blueprint.compiled.ticker.deadline(self.budget_us));
+        self.blueprint.compiled.ticker.begin();
+        live.store.set_epoch_deadline(self.ticks);
         let guest = live.store.data_mut();
         (guest.now_us, guest.was_refused) = (now_us, false);
-        match question(&live.calls, &mut live.store) {
+        let began = self.cost.is_due().then(Instant::now);
+        let answer = question(&live.calls, &mut live.store);
+        if let Some(began) = began {
+            self.cost.add(began.elapsed());
+        }
+        match answer {
             Ok(answer) => Ok(answer),
             Err(error) => {
                 let strike = strike(&error, live.store.data());
@@ -147,7 +171,7 @@ impl<C: Calls> Warm<C> {
         let blueprint = Arc::clone(&self.blueprint);
         let (done, building) = sync_channel(1);
         let build = move || {
-            let live = blueprint.build(blueprint.load_us).ok().map(Box::new);
+            let live = blueprint.build_at_leisure().ok().map(Box::new);
             // The policy may have been swapped out meanwhile: nobody listens then.
             let _ = done.send(live);
         };

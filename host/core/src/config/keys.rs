@@ -69,10 +69,11 @@ impl<T> Field<T> {
             Self::Peer(_) => "a peer id".to_owned(),
             Self::Addresses(_) => format!("up to {ADDRESSES_PER_PEER_MAX} addresses in brackets"),
             Self::Allow(_) => format!("\"all\", or up to {PEERS_MAX} peer ids in brackets"),
-            Self::Module { builtins, set: _ } => format!(
-                "\"embedded:NAME\", \"builtin:{}\", or the path of a .wasm file",
-                builtins.join("|")
-            ),
+            Self::Module { builtins, set: _ } => {
+                let natives = builtins.iter().map(|name| format!("\"builtin:{name}\", "));
+                let natives: String = natives.collect();
+                format!("\"embedded:NAME\", {natives}or the path of a .wasm file")
+            }
             Self::Keys(_) => format!("up to {POLICY_KEYS_MAX} minisign public keys in brackets"),
             Self::Settings(_) => {
                 "a table of booleans, whole numbers, texts, and lists of either of the last two"

@@ -5,7 +5,7 @@ const NAME_BYTES_MAX: usize = 40;
 
 /// The known name that is nearest to what was written, if any is near: at most one change in
 /// three characters, and two in any case.
-pub(super) fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if written.len() > NAME_BYTES_MAX {
         return None;
     }

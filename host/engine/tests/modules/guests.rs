@@ -1,10 +1,11 @@
 //! Modules written by hand, most of them hostile, and questions to ask them.
 
 use pointsman_core::policy::{FailoverQuestion, SelectorQuestion};
-use pointsman_engine::{Budget, Engine, Limits};
+use pointsman_engine::{Engine, InspectError, Limits, LoadError, Module, Setup, Terms};
+use pointsman_engine::{WasmFailover, WasmSelector};
 use pointsman_sdk::failover::Event;
 use pointsman_sdk::path::flags::UP;
-use pointsman_sdk::{PathRow, UNKNOWN};
+use pointsman_sdk::{PathRow, Settings, UNKNOWN};
 
 /// The contract, as policies are built against it.
 pub(crate) const WIT: &str = include_str!("../../../../sdk/wit/policy.wit");
@@ -108,14 +109,39 @@ impl Guest {
 
 /// An engine with the limits that a node has.
 pub(crate) fn engine() -> Engine {
-    Engine::new(Limits::default()).expect("this machine runs WebAssembly")
+    engine_with(Limits::default())
+}
+
+/// An engine with these limits, that compiles here and keeps nothing.
+pub(crate) fn engine_with(limits: Limits) -> Engine {
+    Engine::new(Setup { limits, ..Setup::default() }).expect("this machine runs WebAssembly")
 }
 
 /// More than any guest here needs on a busy machine, except those that never end.
-pub(crate) const BUDGET: Budget = Budget { call_us: 100_000 };
+pub(crate) const BUDGET_US: u32 = 100_000;
 
 /// For guests that never end.
-pub(crate) const TIGHT: Budget = Budget { call_us: 1_000 };
+pub(crate) const TIGHT_US: u32 = 1_000;
+
+/// Without state, and with memory for a policy in Rust.
+pub(crate) fn terms(settings: &Settings, call_us: u32) -> Terms<'_> {
+    Terms { settings, learned: None, call_us, memory_bytes: 16 << 20 }
+}
+
+/// Opens a module of these bytes.
+pub(crate) fn open(bytes: &[u8]) -> Result<Module, InspectError> {
+    engine().open(bytes)
+}
+
+/// A selector of these bytes, without settings.
+pub(crate) fn selector_of(bytes: &[u8], call_us: u32) -> Result<WasmSelector, LoadError> {
+    open(bytes)?.selector(&terms(&Settings::default(), call_us))
+}
+
+/// A failover policy of these bytes, without settings.
+pub(crate) fn failover_of(bytes: &[u8], call_us: u32) -> Result<WasmFailover, LoadError> {
+    open(bytes)?.failover(&terms(&Settings::default(), call_us))
+}
 
 /// Two paths that are up, the second one faster.
 pub(crate) fn paths() -> Vec<u32> {

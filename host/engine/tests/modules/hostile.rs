@@ -4,34 +4,34 @@
 use std::time::{Duration, Instant};
 
 use crate::guests::{
-    BUDGET, FAILOVER, Guest, SELECTOR, TIGHT, engine, failover_question, question,
+    BUDGET_US, FAILOVER, Guest, SELECTOR, TIGHT_US, engine_with, failover_of, failover_question,
+    question, selector_of, terms,
 };
 use pointsman_core::policy::slot::{FailoverSlot, SelectorSlot};
 use pointsman_core::policy::{Selector as _, Strike};
-use pointsman_engine::{Budget, InspectError, Limits, LoadError, Step, WasmSelector};
+use pointsman_engine::{InspectError, Limits, LoadError, Step, WasmSelector};
 use pointsman_sdk::Settings;
 use pointsman_sdk::selector::Verdict;
 
-fn selector(guest: Guest, budget: Budget) -> WasmSelector {
-    let loaded = engine().selector(&guest.bytes(), &Settings::default(), budget);
-    loaded.expect("it behaves until it is asked").policy
+fn selector(guest: Guest, call_us: u32) -> WasmSelector {
+    selector_of(&guest.bytes(), call_us).expect("it behaves until it is asked")
 }
 
 /// The strikes of a guest that is asked so many times, a millisecond apart.
 fn strikes(guest: Guest, times: u64) -> Vec<Option<Strike>> {
-    let mut policy = selector(guest, BUDGET);
+    let mut policy = selector(guest, BUDGET_US);
     (1..=times).map(|ms| policy.choose(&question(ms * 1_000)).err()).collect()
 }
 
 /// Asks a slot that holds the guest: the strike, and whether the builtin's verdict came out.
 fn through_a_slot(guest: Guest) -> (Option<Strike>, bool) {
-    within(guest, BUDGET)
+    within(guest, BUDGET_US)
 }
 
-fn within(guest: Guest, budget: Budget) -> (Option<Strike>, bool) {
+fn within(guest: Guest, call_us: u32) -> (Option<Strike>, bool) {
     let native = SelectorSlot::default().ask(&question(1)).verdict;
     let mut slot = SelectorSlot::default();
-    slot.swap(Some(Box::new(selector(guest, budget))));
+    slot.swap(Some(Box::new(selector(guest, call_us))));
     let answer = slot.ask(&question(1));
     (answer.strike, answer.verdict == native)
 }
@@ -39,7 +39,7 @@ fn within(guest: Guest, budget: Budget) -> (Option<Strike>, bool) {
 #[test]
 fn a_guest_that_behaves_is_obeyed() {
     let mut slot = SelectorSlot::default();
-    slot.swap(Some(Box::new(selector(SELECTOR, BUDGET))));
+    slot.swap(Some(Box::new(selector(SELECTOR, BUDGET_US))));
     let answer = slot.ask(&question(1));
     assert_eq!((answer.verdict, answer.strike), (Verdict::send(0), None));
 }
@@ -47,13 +47,13 @@ fn a_guest_that_behaves_is_obeyed() {
 #[test]
 fn an_endless_loop_is_stopped_and_the_builtin_answers() {
     let endless = Guest { choose: "(loop $again (br $again)) unreachable", ..SELECTOR };
-    assert_eq!(within(endless, TIGHT), (Some(Strike::TimedOut), true));
+    assert_eq!(within(endless, TIGHT_US), (Some(Strike::TimedOut), true));
 }
 
 #[test]
 fn an_endless_loop_ends_within_10_ms_over_its_budget() {
     let endless = Guest { choose: "(loop $again (br $again)) unreachable", ..SELECTOR };
-    let mut policy = selector(endless, TIGHT);
+    let mut policy = selector(endless, TIGHT_US);
     let took = (1..=5).map(|second| {
         let began = Instant::now();
         assert_eq!(policy.choose(&question(second * 1_000_000)), Err(Strike::TimedOut));
@@ -68,7 +68,7 @@ fn an_endless_loop_ends_within_10_ms_over_its_budget() {
 #[test]
 fn a_budget_longer_than_the_tickers_patience_still_ends() {
     let endless = Guest { choose: "(loop $again (br $again)) unreachable", ..SELECTOR };
-    let mut policy = selector(endless, Budget { call_us: 150_000 });
+    let mut policy = selector(endless, 150_000);
     assert_eq!(policy.choose(&question(1)), Err(Strike::TimedOut));
 }
 
@@ -88,7 +88,7 @@ fn after_a_trap_the_module_answers_again_from_the_next_question_on() {
 #[test]
 fn a_module_that_traps_at_once_is_rebuilt_ever_less_often() {
     let traps = Guest { choose: "unreachable", ..SELECTOR };
-    let mut policy = selector(traps, Budget { call_us: 5_000 });
+    let mut policy = selector(traps, 5_000);
     let strikes: Vec<_> = (0..25_000).map(|n| policy.choose(&question(n * 40))).collect();
     let rebuilt = strikes.iter().filter(|answer| **answer == Err(Strike::Trapped)).count();
     let spared = strikes.iter().filter(|answer| **answer == Err(Strike::Unavailable)).count();
@@ -145,8 +145,8 @@ fn an_absurd_failover_verdict_is_struck() {
             (i32.const 77)) i32.const 1300",
     ] {
         let bytes = Guest { decide, ..FAILOVER }.bytes();
-        let loaded = engine().failover(&bytes, &Settings::default(), BUDGET);
-        slot.swap(Some(Box::new(loaded.expect("it loads").policy)));
+        let loaded = failover_of(&bytes, BUDGET_US);
+        slot.swap(Some(Box::new(loaded.expect("it loads"))));
         let answer = slot.ask(&failover_question(1));
         assert_eq!((answer.strike, answer.verdict), (Some(Strike::Invalid), native));
     }
@@ -157,17 +157,17 @@ fn a_verdict_outside_its_memory_or_its_type_is_struck() {
     let mut slot = FailoverSlot::default();
     for decide in ["i32.const -4", "(i32.store8 (i32.const 1300) (i32.const 200)) i32.const 1300"] {
         let bytes = Guest { decide, ..FAILOVER }.bytes();
-        let loaded = engine().failover(&bytes, &Settings::default(), BUDGET);
-        slot.swap(Some(Box::new(loaded.expect("it loads").policy)));
+        let loaded = failover_of(&bytes, BUDGET_US);
+        slot.swap(Some(Box::new(loaded.expect("it loads"))));
         assert_eq!(slot.ask(&failover_question(1)).strike, Some(Strike::Trapped));
     }
 }
 
 #[test]
 fn a_failover_policy_that_behaves_is_obeyed() {
-    let loaded = engine().failover(&FAILOVER.bytes(), &Settings::default(), BUDGET);
+    let loaded = failover_of(&FAILOVER.bytes(), BUDGET_US);
     let mut slot = FailoverSlot::default();
-    slot.swap(Some(Box::new(loaded.expect("it loads").policy)));
+    slot.swap(Some(Box::new(loaded.expect("it loads"))));
     let answer = slot.ask(&failover_question(1));
     let stay = pointsman_sdk::failover::Verdict::Stay { reason: 9 };
     assert_eq!((answer.verdict, answer.strike), (stay, None));
@@ -176,12 +176,14 @@ fn a_failover_policy_that_behaves_is_obeyed() {
 #[test]
 fn a_module_that_hangs_before_it_is_asked_is_refused_with_the_step() {
     let limits = Limits { load_us: 20_000, ..Limits::default() };
-    let engine = pointsman_engine::Engine::new(limits).expect("this machine runs WebAssembly");
+    let engine = engine_with(limits);
+    let none = Settings::default();
     let endless = "(loop $again (br $again))";
     let in_start = Guest { extra: "(func $main (loop $a (br $a))) (start $main)", ..SELECTOR };
     let in_configure = Guest { configure: endless, ..SELECTOR };
     for (guest, wanted) in [(in_start, Step::Start), (in_configure, Step::Configure)] {
-        let refused = engine.selector(&guest.bytes(), &Settings::default(), BUDGET);
+        let opened = engine.open(&guest.bytes()).map_err(LoadError::Inspect);
+        let refused = opened.and_then(|module| module.selector(&terms(&none, BUDGET_US)));
         let Err(LoadError::Inspect(InspectError::Failed { step, strike })) = refused else {
             panic!("it must be refused: {refused:?}");
         };
@@ -202,7 +204,7 @@ fn a_module_that_takes_long_to_start_is_rebuilt_aside() {
             i64.const 0x11",
         ..SELECTOR
     };
-    let mut policy = selector(slow, TIGHT);
+    let mut policy = selector(slow, TIGHT_US);
     let mut ask = |second: u64| policy.choose(&question(second * 1_000_000));
     assert_eq!(ask(1), Ok(0x11));
     assert_eq!(ask(2), Err(Strike::Trapped));

@@ -1,13 +1,15 @@
 //! Files that are no policy, or not the one that is wanted: each gets an error that names the
 //! thing and the remedy, before any of its code runs.
 
-use crate::guests::{BUDGET, FAILOVER, Guest, SELECTOR, WIT, engine};
+use crate::guests::{
+    BUDGET_US, FAILOVER, Guest, SELECTOR, WIT, failover_of, open, selector_of, terms,
+};
 use pointsman_core::limits::MODULE_BYTES_MAX;
 use pointsman_core::policy::Role;
 use pointsman_sdk::{Settings, Value};
 
 fn refusal(bytes: &[u8]) -> String {
-    engine().inspect(bytes).expect_err("it must be refused").to_string()
+    open(bytes).expect_err("it must be refused").to_string()
 }
 
 /// The text with one piece replaced, leaked because it lives as long as the test.
@@ -19,7 +21,8 @@ fn edited(text: &str, from: &str, to: &str) -> &'static str {
 #[test]
 fn a_sound_module_is_told_what_it_is() {
     let bytes = SELECTOR.bytes();
-    let seen = engine().inspect(&bytes).expect("it is sound");
+    let module = open(&bytes).expect("it is sound");
+    let seen = module.inspection();
     assert_eq!((seen.role, seen.version.as_str()), (Role::Selector, "0.1.0"));
     assert_eq!((seen.manifest.name.as_str(), seen.manifest.version.as_str()), ("by-hand", "1.0.0"));
     assert_eq!((seen.size, seen.digest.len()), (bytes.len(), 64));
@@ -28,8 +31,9 @@ fn a_sound_module_is_told_what_it_is() {
 #[test]
 fn the_digest_is_the_sha_256_of_the_file() {
     let component = component(&SELECTOR.bytes());
-    let one = engine().inspect(&component).expect("it is sound").digest;
-    let other = engine().inspect(&SELECTOR.bytes()).expect("it is sound").digest;
+    let digest = |bytes: &[u8]| open(bytes).expect("it is sound").inspection().digest.clone();
+    let one = digest(&component);
+    let other = digest(&SELECTOR.bytes());
     assert_ne!(one, other, "of the file as it is, not of what it is made into");
 }
 
@@ -85,14 +89,12 @@ fn a_component_without_a_role_is_told_the_roles() {
 
 #[test]
 fn a_module_for_another_slot_is_told_which() {
-    let engine = engine();
-    let none = Settings::default();
-    let said = engine.selector(&FAILOVER.bytes(), &none, BUDGET).expect_err("a wrong slot");
+    let said = selector_of(&FAILOVER.bytes(), BUDGET_US).expect_err("a wrong slot");
     assert_eq!(
         said.to_string(),
         "this is a failover policy, the slot wants a selector policy; name it under [policy.failover]"
     );
-    let said = engine.failover(&SELECTOR.bytes(), &none, BUDGET).expect_err("a wrong slot");
+    let said = failover_of(&SELECTOR.bytes(), BUDGET_US).expect_err("a wrong slot");
     assert!(said.to_string().starts_with("this is a selector policy, the slot wants a failover"));
 }
 
@@ -107,8 +109,9 @@ fn another_version_of_the_interface_is_refused_by_number() {
 fn a_later_patch_of_the_interface_is_taken() {
     let wit = edited(WIT, "pointsman:policy@0.1.0", "pointsman:policy@0.1.7");
     let bytes = Guest { wit, version: "0.1.7", ..SELECTOR }.bytes();
-    let seen = engine().selector(&bytes, &Settings::default(), BUDGET).expect("it is compatible");
-    assert_eq!(seen.inspection.version, "0.1.7");
+    let module = open(&bytes).expect("it is compatible");
+    assert_eq!(module.inspection().version, "0.1.7");
+    selector_of(&bytes, BUDGET_US).expect("it can be asked");
 }
 
 #[test]
@@ -157,11 +160,13 @@ fn the_log_may_be_imported() {
         r#"(import "pointsman:policy/host-log@0.1.0" "emit" (func $emit (param i32 i32 i32)))"#;
     let choose = "(call $emit (i32.const 0) (i32.const 1024) (i32.const 7)) i64.const 0x11";
     let bytes = Guest { imports, choose, ..SELECTOR }.bytes();
-    let loaded = engine().selector(&bytes, &Settings::default(), BUDGET).expect("it may");
-    let mut policy = loaded.policy;
+    let mut policy = selector_of(&bytes, BUDGET_US).expect("it may");
     use pointsman_core::policy::Selector as _;
     assert_eq!(policy.choose(&crate::guests::question(1)), Ok(0x11));
-    assert_eq!(loaded.inspection.imports, ["pointsman:policy/host-log@0.1.0"]);
+    assert_eq!(
+        open(&bytes).expect("it may").inspection().imports,
+        ["pointsman:policy/host-log@0.1.0"]
+    );
 }
 
 #[test]
@@ -179,7 +184,6 @@ fn settings_that_a_policy_refuses_are_named_with_the_policy() {
         (i32.store8 (i32.const 1204) (i32.const 2))
         (i32.store (i32.const 1208) (i32.const 1024)) (i32.store (i32.const 1212) (i32.const 7))";
     let bytes = Guest { configure, ..SELECTOR }.bytes();
-    let settings = Settings::new(vec![("colour".into(), Value::Text("red".into()))]);
-    let said = engine().selector(&bytes, &settings, BUDGET).expect_err("it refuses");
+    let said = selector_of(&bytes, BUDGET_US).expect_err("it refuses");
     assert_eq!(said.to_string(), "the policy by-hand refuses its settings: by-hand");
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::guests::{BUDGET, engine};
+use crate::guests::{BUDGET_US, open, terms};
 use pointsman_core::policy::{
     Failover as _, FailoverQuestion, Role, Selector as _, SelectorQuestion, builtin,
 };
@@ -67,7 +67,7 @@ fn asked_failover(case: &standby::Case) -> FailoverQuestion {
     }
 }
 
-/// The policy for these settings: compiled once for all cases that share them.
+/// The policy for these settings: made once for all cases that share them.
 fn configured<'a, P>(
     made: &'a mut Vec<(Settings, P)>,
     settings: &Settings,
@@ -83,10 +83,11 @@ fn configured<'a, P>(
 
 #[test]
 fn fastest_first_answers_its_cases_as_module_and_natively() {
-    let (engine, bytes, mut made) = (engine(), module("fastest-first"), Vec::new());
+    let opened = open(&module("fastest-first")).expect("it is sound");
+    let mut made = Vec::new();
     for case in fastest_first::all() {
         let module = configured(&mut made, &case.settings, || {
-            engine.selector(&bytes, &case.settings, BUDGET).expect(case.name).policy
+            opened.selector(&terms(&case.settings, BUDGET_US)).expect(case.name)
         });
         let mut native = builtin::selector("fastest-first", &case.settings).expect(case.name);
         let question = asked(&case);
@@ -98,10 +99,11 @@ fn fastest_first_answers_its_cases_as_module_and_natively() {
 
 #[test]
 fn standby_answers_its_cases_as_module_and_natively() {
-    let (engine, bytes, mut made) = (engine(), module("standby"), Vec::new());
+    let opened = open(&module("standby")).expect("it is sound");
+    let mut made = Vec::new();
     for case in standby::all() {
         let module = configured(&mut made, &case.settings, || {
-            engine.failover(&bytes, &case.settings, BUDGET).expect(case.name).policy
+            opened.failover(&terms(&case.settings, BUDGET_US)).expect(case.name)
         });
         let mut native = builtin::failover("standby", &case.settings).expect(case.name);
         let question = asked_failover(&case);
@@ -113,7 +115,8 @@ fn standby_answers_its_cases_as_module_and_natively() {
 #[test]
 fn the_shipped_modules_say_who_they_are_and_import_nothing_to_call() {
     for (name, role) in [("fastest-first", Role::Selector), ("standby", Role::Failover)] {
-        let seen = engine().inspect(&module(name)).expect(name);
+        let module = open(&module(name)).expect(name);
+        let seen = module.inspection();
         assert_eq!((seen.role, seen.manifest.name.as_str()), (role, name));
         assert_eq!(seen.manifest.version, env!("CARGO_PKG_VERSION"));
         assert_eq!(seen.imports, [""; 0]);
@@ -124,7 +127,8 @@ fn the_shipped_modules_say_who_they_are_and_import_nothing_to_call() {
 #[test]
 fn a_setting_that_the_module_does_not_take_is_named() {
     let settings = Settings::new(vec![("stickiness_percent".into(), Value::Integer(101))]);
-    let said = engine().selector(&module("fastest-first"), &settings, BUDGET);
+    let opened = open(&module("fastest-first")).expect("it is sound");
+    let said = opened.selector(&terms(&settings, BUDGET_US));
     assert_eq!(
         said.expect_err("101 is too much").to_string(),
         "the policy fastest-first refuses its settings: stickiness_percent: takes a whole number from 0 to 100"

@@ -5,5 +5,6 @@ mod arrows;
 mod core_purity;
 mod documents;
 mod rooms;
+mod shipped;
 mod sources;
 mod tree;

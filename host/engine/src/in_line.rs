@@ -1,50 +1,14 @@
-//! The roles as the Node asks them.
+//! The roles that the Node asks in line: selector and failover. A question costs no
+//! allocation on this side but what the failover's verdict needs.
 
 use core::fmt;
 
+use crate::bindings::failover::FailoverRole;
+use crate::bindings::failover::exports::pointsman::policy::failover as wit;
+use crate::bindings::selector::SelectorRole;
+use crate::warm::Warm;
 use pointsman_core::policy::{Failover, FailoverQuestion, Selector, SelectorQuestion, Strike};
 use pointsman_sdk::failover::{Event, Resend, Verdict};
-use wasmtime::Store;
-use wasmtime::component::{Instance, InstancePre};
-
-use crate::bindings::failover::exports::pointsman::policy::failover as wit;
-use crate::bindings::failover::{FailoverRole, FailoverRoleIndices};
-use crate::bindings::selector::{SelectorRole, SelectorRoleIndices};
-use crate::compiled::Calls;
-use crate::guest::Guest;
-use crate::warm::Warm;
-
-impl Calls for SelectorRole {
-    type Indices = SelectorRoleIndices;
-
-    fn indices(pre: &InstancePre<Guest>) -> wasmtime::Result<Self::Indices> {
-        SelectorRoleIndices::new(pre)
-    }
-
-    fn load(
-        indices: &Self::Indices,
-        store: &mut Store<Guest>,
-        instance: &Instance,
-    ) -> wasmtime::Result<Self> {
-        indices.load(store, instance)
-    }
-}
-
-impl Calls for FailoverRole {
-    type Indices = FailoverRoleIndices;
-
-    fn indices(pre: &InstancePre<Guest>) -> wasmtime::Result<Self::Indices> {
-        FailoverRoleIndices::new(pre)
-    }
-
-    fn load(
-        indices: &Self::Indices,
-        store: &mut Store<Guest>,
-        instance: &Instance,
-    ) -> wasmtime::Result<Self> {
-        indices.load(store, instance)
-    }
-}
 
 /// A selector in WebAssembly.
 pub struct WasmSelector(pub(crate) Warm<SelectorRole>);
@@ -79,6 +43,10 @@ impl Selector for WasmSelector {
             )
         })
     }
+
+    fn mean_cost_ns(&self) -> Option<u32> {
+        self.0.mean_cost_ns()
+    }
 }
 
 /// A failover policy in WebAssembly.
@@ -97,6 +65,10 @@ impl Failover for WasmFailover {
             role.pointsman_policy_failover().call_decide(store, asked)
         })?;
         Ok(answered(verdict))
+    }
+
+    fn mean_cost_ns(&self) -> Option<u32> {
+        self.0.mean_cost_ns()
     }
 }
 

@@ -1,0 +1,230 @@
+//! A module that passed every check: compiled, and ready to be made a policy of, again and
+//! again, with other settings and beside itself.
+//!
+//! It lives as long as its last clone and the last policy that was made of it. Nothing here may
+//! run on the loop: to make a policy starts and configures an instance.
+
+use std::sync::Arc;
+
+use pointsman_core::policy::{Policy, Role};
+use pointsman_sdk::{Fault, Manifest, Settings, State};
+
+use crate::aside::{WasmAnomaly, WasmLearner, WasmReputation};
+use crate::bindings::anomaly::AnomalyRole;
+use crate::bindings::common;
+use crate::bindings::failover::FailoverRole;
+use crate::bindings::reputation::ReputationRole;
+use crate::bindings::selector::SelectorRole;
+use crate::calls::Calls;
+use crate::compiled::{Allowance, Compiled, StartError, settings_into, state_into};
+use crate::error::{InspectError, LoadError};
+use crate::file::File;
+use crate::in_line::{WasmFailover, WasmSelector};
+use crate::limits::STATE_BYTES_MAX;
+use crate::manifest::checked;
+use crate::schema::Schema;
+use crate::warm::{Blueprint, Warm};
+
+/// What a module is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// What it decides.
+    pub role: Role,
+    /// The version of `pointsman:policy` that it speaks.
+    pub version: String,
+    /// SHA-256 of the file, in lower-case hexadecimal.
+    pub digest: String,
+    /// Size of the file in bytes.
+    pub size: usize,
+    /// What it may call of the host.
+    pub imports: Vec<String>,
+    /// What it says of itself.
+    pub manifest: Manifest,
+}
+
+/// On which terms a policy is made of a module.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// Held against the module's description of them, and handed to it.
+    pub settings: &'a Settings,
+    /// What it learned before, or a version that it reads; read-only for it.
+    pub learned: Option<&'a State>,
+    /// How long one answer may take, in microseconds, at least one tick of
+    /// [`Limits::tick_us`](crate::Limits::tick_us). A guest is stopped at most two ticks later.
+    pub call_us: u32,
+    /// Linear memory, in bytes; [`Limits::memory_bytes`](crate::Limits::memory_bytes) at most.
+    pub memory_bytes: usize,
+}
+
+/// A module, compiled. Cheap to clone.
+#[derive(Clone)]
+pub struct Module(Arc<Parts>);
+
+struct Parts {
+    compiled: Arc<Compiled>,
+    inspection: Inspection,
+    schema: Schema,
+    was_cached: bool,
+}
+
+impl core::fmt::Debug for Module {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Module").field(&self.0.inspection).finish()
+    }
+}
+
+impl Module {
+    /// Checks the types of compiled code, and asks it who it is.
+    pub(crate) fn open(
+        compiled: Compiled,
+        file: File,
+        was_cached: bool,
+    ) -> Result<Self, InspectError> {
+        let manifest = match file.role {
+            Role::Selector => described::<SelectorRole>(&compiled)?,
+            Role::Failover => described::<FailoverRole>(&compiled)?,
+            Role::Reputation => described::<ReputationRole>(&compiled)?,
+            Role::Anomaly => described::<AnomalyRole>(&compiled)?,
+        };
+        let (manifest, schema) = checked(manifest)?;
+        let File { role, version, imports, digest, size, .. } = file;
+        let inspection = Inspection { role, version, digest, size, imports, manifest };
+        Ok(Self(Arc::new(Parts { compiled: Arc::new(compiled), inspection, schema, was_cached })))
+    }
+
+    /// What it is.
+    pub fn inspection(&self) -> &Inspection {
+        &self.0.inspection
+    }
+
+    /// Which settings it takes.
+    pub fn schema(&self) -> &Schema {
+        &self.0.schema
+    }
+
+    /// Whether its code came out of the engine's cache, and nothing was compiled.
+    pub fn was_cached(&self) -> bool {
+        self.0.was_cached
+    }
+
+    /// A selector of it.
+    pub fn selector(&self, terms: &Terms<'_>) -> Result<WasmSelector, LoadError> {
+        self.is_for(Role::Selector)?;
+        Ok(WasmSelector(self.warm(terms)?))
+    }
+
+    /// A failover policy of it.
+    pub fn failover(&self, terms: &Terms<'_>) -> Result<WasmFailover, LoadError> {
+        self.is_for(Role::Failover)?;
+        Ok(WasmFailover(self.warm(terms)?))
+    }
+
+    /// A reputation policy of it.
+    pub fn reputation(&self, terms: &Terms<'_>) -> Result<WasmReputation, LoadError> {
+        self.is_for(Role::Reputation)?;
+        Ok(WasmReputation(self.warm(terms)?))
+    }
+
+    /// An anomaly policy of it.
+    pub fn anomaly(&self, terms: &Terms<'_>) -> Result<WasmAnomaly, LoadError> {
+        self.is_for(Role::Anomaly)?;
+        Ok(WasmAnomaly(self.warm(terms)?))
+    }
+
+    /// A policy of whichever role it has.
+    pub fn policy(&self, terms: &Terms<'_>) -> Result<Policy, LoadError> {
+        Ok(match self.0.inspection.role {
+            Role::Selector => Policy::Selector(Box::new(self.selector(terms)?)),
+            Role::Failover => Policy::Failover(Box::new(self.failover(terms)?)),
+            Role::Reputation => Policy::Reputation(Box::new(self.reputation(terms)?)),
+            Role::Anomaly => Policy::Anomaly(Box::new(self.anomaly(terms)?)),
+        })
+    }
+
+    /// The part of it that learns, whichever role it has.
+    pub fn learner(&self, terms: &Terms<'_>) -> Result<WasmLearner, LoadError> {
+        let warm = self.warm::<common::Policy>(terms)?;
+        Ok(WasmLearner::new(warm, self.0.inspection.manifest.clone()))
+    }
+
+    fn is_for(&self, wanted: Role) -> Result<(), LoadError> {
+        let found = self.0.inspection.role;
+        if found == wanted { Ok(()) } else { Err(LoadError::WrongRole { found, wanted }) }
+    }
+
+    /// An instance that is configured, and all that it takes to make it again.
+    fn warm<C: Calls>(&self, terms: &Terms<'_>) -> Result<Warm<C>, LoadError> {
+        self.takes(terms)?;
+        let compiled = &self.0.compiled;
+        // What a policy learned is all that may be large; it comes back from the learner.
+        let copied_bytes = compiled.limits().copied_bytes.max(STATE_BYTES_MAX + (16 << 10));
+        let blueprint = Blueprint {
+            compiled: Arc::clone(compiled),
+            indices: compiled.indices::<C>()?,
+            name: self.0.inspection.manifest.name.clone(),
+            settings: settings_into(terms.settings),
+            learned: terms.learned.map(state_into),
+            allowance: Allowance { memory_bytes: terms.memory_bytes, copied_bytes },
+        };
+        let live = blueprint.build_at_leisure().map_err(|error| self.unready(error))?;
+        Ok(Warm::new(blueprint, live, terms.call_us))
+    }
+
+    /// Whether settings and state are such that the policy can be handed them.
+    fn takes(&self, terms: &Terms<'_>) -> Result<(), LoadError> {
+        let wrong = self.0.schema.check(terms.settings);
+        if !wrong.is_empty() {
+            return Err(LoadError::Settings { name: self.name(), wrong });
+        }
+        let manifest = &self.0.inspection.manifest;
+        match terms.learned {
+            Some(state) if !manifest.reads(state.schema) => Err(self.unread(state.schema)),
+            Some(state) if state.bytes.len() > STATE_BYTES_MAX => {
+                Err(LoadError::StateTooLarge { name: self.name(), bytes: state.bytes.len() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn unready(&self, error: StartError) -> LoadError {
+        let name = self.name();
+        match error {
+            StartError::Failed(step, strike) => InspectError::Failed { step, strike }.into(),
+            StartError::Refused(Fault::BadSetting { key, why }) => {
+                LoadError::Settings { name, wrong: vec![(key, why)] }
+            }
+            StartError::Refused(Fault::BadState(schema)) => self.unread(schema),
+            StartError::Refused(Fault::Other(why)) => LoadError::Refused { name, why },
+        }
+    }
+
+    fn unread(&self, schema: u32) -> LoadError {
+        let manifest = &self.0.inspection.manifest;
+        LoadError::State {
+            name: manifest.name.clone(),
+            schema,
+            own: manifest.state_schema,
+            reads: manifest.reads_schemas.clone(),
+        }
+    }
+
+    fn name(&self) -> String {
+        self.0.inspection.manifest.name.clone()
+    }
+}
+
+/// Starts an instance, only to look at it.
+fn described<C: Calls>(compiled: &Compiled) -> Result<Manifest, InspectError> {
+    let limits = *compiled.limits();
+    let indices = compiled.indices::<C>()?;
+    let failed = |error| match error {
+        StartError::Failed(step, strike) => InspectError::Failed { step, strike },
+        StartError::Refused(fault) => InspectError::BadManifest(format!("{fault:?}")),
+    };
+    let allowance =
+        Allowance { memory_bytes: limits.memory_bytes, copied_bytes: limits.copied_bytes };
+    let mut started = compiled.start("unnamed", allowance, limits.load_us).map_err(failed)?;
+    started.check_types::<C>(&indices)?;
+    let deadline = compiled.ticker.deadline(limits.load_us);
+    started.describe(deadline).map_err(failed)
+}
