@@ -52,4 +52,4 @@
 	.ascii	"@0.1.0\004\000\013\024\001\000\016anomaly-pol"
 	.ascii	"icy\003\000\000\000/\011producers\001\014proc"
 	.ascii	"essed-by\001\015wit-component\007"
-	.ascii	"0.259.0"
+	.ascii	"0.263.0"

@@ -67,5 +67,5 @@
 	.ascii	"cy/failover-policy@0.1.0"
 	.ascii	"\004\000\013\025\001\000\017failover-policy\003\000"
 	.ascii	"\000\000/\011producers\001\014processed"
-	.ascii	"-by\001\015wit-component\0070.259"
+	.ascii	"-by\001\015wit-component\0070.263"
 	.ascii	".0"

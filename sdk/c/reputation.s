@@ -50,4 +50,4 @@
 	.ascii	".1.0\004\000\013\027\001\000\021reputation-po"
 	.ascii	"licy\003\000\000\000/\011producers\001\014pro"
 	.ascii	"cessed-by\001\015wit-component"
-	.ascii	"\0070.259.0"
+	.ascii	"\0070.263.0"

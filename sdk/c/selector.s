@@ -50,4 +50,4 @@
 	.ascii	"selector-policy@0.1.0\004\000\013"
 	.ascii	"\025\001\000\017selector-policy\003\000\000\000/"
 	.ascii	"\011producers\001\014processed-by"
-	.ascii	"\001\015wit-component\0070.259.0"
+	.ascii	"\001\015wit-component\0070.263.0"

@@ -17,7 +17,8 @@ fn section(role: &str) -> Vec<u8> {
     let package = resolve.push_str("policy.wit", WIT).expect("the contract parses");
     let world = resolve.select_world(&[package], Some(&format!("{role}-policy")));
     let encoding = wit_component::StringEncoding::UTF8;
-    wit_component::metadata::encode(&resolve, world.expect("it has the world"), encoding, None)
+    let world = world.expect("the contract has the world");
+    wit_component::metadata::encode(&resolve, world, encoding, None, false)
         .expect("a world has metadata")
 }
 
