@@ -13,10 +13,12 @@ pub mod id;
 pub mod input;
 pub mod limits;
 mod links;
+mod monitor;
 pub mod node;
 pub mod output;
 mod peers;
 pub mod policy;
+mod reputation;
 pub mod snapshot;
 
 pub use node::Node;

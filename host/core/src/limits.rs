@@ -29,6 +29,19 @@ pub const FRAME_TEXT_BYTES_MAX: usize = 128;
 /// Peers that are kept at once. The least recently useful without links makes room.
 pub const PEERS_MAX: usize = 4096;
 
+/// Records of what peers did, of peers that made room for others. The one that is nearest to
+/// that of a stranger makes room.
+pub const STANDINGS_MAX: usize = 4096;
+
+/// Peers about which the reputation policy is asked in one second.
+pub const FOLDS_PER_STEP_MAX: usize = 128;
+
+/// Peers that are measured over time: those with the most messages of those with links.
+pub const WATCHED_PEERS_MAX: usize = 32;
+
+/// Samples that are kept of a measure.
+pub const SAMPLES_MAX: usize = 60;
+
 /// Live links in total. An idle link costs 64–69 kB in libp2p.
 pub const LINKS_MAX: usize = 1024;
 
@@ -131,8 +144,32 @@ pub const SUBMISSIONS_MAX: usize = 4096;
 pub const MODULE_BYTES_MAX: usize = 48 << 20;
 /// Keys that may sign modules.
 pub const POLICY_KEYS_MAX: usize = 16;
+/// Entries of the history of policies.
+pub const HISTORY_ENTRIES_MAX: usize = 1_000;
+/// Characters of a reason in it.
+pub const HISTORY_TEXT_CHARS_MAX: usize = 500;
+/// Policies that are remembered because they were rolled back; the oldest makes room.
+pub const QUARANTINED_MAX: usize = 256;
 /// Findings in one answer of an anomaly policy.
 pub const FINDINGS_MAX: usize = 64;
+/// Decisions and outcomes that wait for the decision log.
+pub const DECISIONS_QUEUED_MAX: usize = 4096;
+/// Newest questions that are kept of each role that is asked in line, for trials.
+pub const QUESTIONS_KEPT_MAX: usize = 256;
+/// Questions about peers that wait for the reputation policy.
+pub const ASIDE_FOLDS_MAX: usize = 1024;
+/// Decisions and outcomes that wait to be learned from.
+pub const ASIDE_LESSONS_MAX: usize = 4096;
+/// Answers from off the loop that wait for it.
+pub const ASIDE_FACTS_MAX: usize = 256;
+/// Outcomes that a policy learns from at once.
+pub const OUTCOMES_PER_LESSON_MAX: usize = 256;
+/// Decisions whose outcomes are awaited: the oldest is forgotten.
+pub const DECISIONS_AWAITED_MAX: usize = 4096;
+/// Bytes of what a policy has learned.
+pub const LEARNED_BYTES_MAX: usize = 64 << 10;
+/// Generations of a slot whose learner is kept for the case that it is brought back.
+pub const LEARNERS_WARM_MAX: usize = 4;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.

@@ -80,6 +80,8 @@ pub(crate) struct Acked {
     pub(crate) newest_sent_at: Option<Time>,
     /// How many packets.
     pub(crate) packets: u32,
+    /// How many of them later than their timeout, the machine being awake.
+    pub(crate) late: u32,
 }
 
 /// A link.
@@ -275,6 +277,7 @@ impl Link {
         self.late_ppm = self.late_ppm - (self.late_ppm >> LATE_SHIFT) + (late >> LATE_SHIFT);
         self.proven = true;
         acked.packets += 1;
+        acked.late += u32::from(late > 0 && !sent.slept);
         if let Carried::Piece(piece) = sent.carried {
             acked.pieces.push(piece);
         }

@@ -8,13 +8,14 @@
 //!
 //! The files below it follow a link's life: `dialling` makes it, `greeting` admits it,
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
-//! `failing` notices that it falters and asks the failover policy, and `obeying` does what
-//! that says.
+//! `failing` notices that it falters and asks the failover policy, `obeying` does what that
+//! says, and `observing` keeps what was seen for the policies that are asked off the loop.
 
 mod dialling;
 mod failing;
 mod greeting;
 mod obeying;
+mod observing;
 mod receiving;
 mod report;
 mod sending;
@@ -26,6 +27,7 @@ use crate::config::NodeConfig;
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, Input, Uplink};
 use crate::links::{Link, saturate};
+use crate::monitor::Monitor;
 use crate::output::{Event, Fate, Output, Refusal};
 use crate::peers::Peers;
 use crate::policy::slot::{FailoverSlot, SelectorSlot};
@@ -71,6 +73,10 @@ pub struct Node {
     /// The loop ran late by so much, and when.
     lag: (u64, Time),
     counters: Counters,
+    /// What was measured over time; `None` before the first fact.
+    monitor: Option<Monitor>,
+    /// The peer that the reputation policy was asked about last.
+    folded: Option<PeerNumber>,
 }
 
 impl Node {
@@ -101,6 +107,8 @@ impl Node {
             held_bytes: 0,
             lag: (0, Time::default()),
             counters: Counters::default(),
+            monitor: None,
+            folded: None,
         }
     }
 
@@ -108,6 +116,7 @@ impl Node {
     /// as the latest one seen.
     pub fn handle(&mut self, now: Time, input: Input) {
         self.now = self.now.max(now);
+        self.begin_steps();
         match input {
             Input::Tick { lag_us } => self.tick(lag_us),
             Input::Resumed { asleep_us } => self.resumed(asleep_us),
@@ -140,8 +149,8 @@ impl Node {
             Input::SelectorLearned { .. }
             | Input::FailoverLearned { .. }
             | Input::RollBack(_)
-            | Input::SampleDecisions { .. }
-            | Input::Stood { .. } => {}
+            | Input::SampleDecisions { .. } => {}
+            Input::Stood { peer, standing } => self.stood(peer, standing),
         }
     }
 
@@ -190,11 +199,15 @@ impl Node {
     fn tick(&mut self, lag_us: u64) {
         if lag_us > 0 {
             self.lag = (lag_us, self.now);
+            if let Some(monitor) = &mut self.monitor {
+                monitor.lagged(lag_us);
+            }
         }
         while let Some(timer) = self.timers.pop_due(self.now) {
             match timer {
                 Timer::Link(link) => self.check_link(link),
                 Timer::Peer(peer) => self.check_peer(peer),
+                Timer::Step => self.step(),
             }
         }
     }

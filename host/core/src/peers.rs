@@ -2,7 +2,7 @@
 //!
 //! A peer is kept from its first sighting, link or message on. When there are too many, the
 //! one that was of no use for longest makes room; one that has links, messages or a line in
-//! the config stays.
+//! the config stays. What was seen of it outlives it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,7 @@ use pointsman_sdk::selector::{Class, Verdict};
 use crate::delivery::{Inbox, Outbox};
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, DialFailure, Source};
+use crate::reputation::{Memory, Record};
 
 /// Bytes that may be spent on copies without having been earned, so that a peer with little
 /// traffic can be hedged too.
@@ -89,6 +90,8 @@ pub(crate) struct Peer {
     pub(crate) tell_acks_on: Option<LinkId>,
     /// When the failover policy is asked next because something is wrong.
     pub(crate) next_tick: Option<Time>,
+    /// What was seen of it, and where that has it stand.
+    pub(crate) record: Record,
 }
 
 impl Peer {
@@ -113,6 +116,7 @@ impl Peer {
             refilled_at: now,
             tell_acks_on: None,
             next_tick: None,
+            record: Record::default(),
         }
     }
 
@@ -175,6 +179,8 @@ pub(crate) struct Peers {
     by_number: BTreeMap<PeerNumber, Peer>,
     numbers: BTreeMap<PeerId, PeerNumber>,
     next: u32,
+    /// What was seen of peers that made room.
+    memory: Memory,
 }
 
 impl Peers {
@@ -192,6 +198,10 @@ impl Peers {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
         self.by_number.values()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.by_number.values_mut()
     }
 
     pub(crate) fn numbers(&self) -> Vec<PeerNumber> {
@@ -214,11 +224,13 @@ impl Peers {
             let stalest = idle.min_by_key(|peer| (peer.useful_at, peer.number))?.number;
             let gone = self.by_number.remove(&stalest)?;
             self.numbers.remove(&gone.id);
+            self.memory.keep(gone.id, gone.record);
         }
         let number = PeerNumber(self.next);
         self.next = self.next.wrapping_add(1);
         self.numbers.insert(id, number);
-        self.by_number.insert(number, Peer::new(id, number, now));
+        let record = self.memory.recall(&id);
+        self.by_number.insert(number, Peer { record, ..Peer::new(id, number, now) });
         Some(number)
     }
 }

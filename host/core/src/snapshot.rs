@@ -1,6 +1,7 @@
 //! What the Node knows, for people and programs to read.
 
 use pointsman_sdk::Transport;
+use pointsman_sdk::reputation::Standing;
 use pointsman_sdk::selector::Class;
 
 use crate::id::{LinkId, PeerId, PeerNumber, Time, UplinkId};
@@ -63,6 +64,11 @@ pub struct PeerSnapshot {
     pub moves: u64,
     /// Messages from it that were delivered.
     pub received: u64,
+    /// How far it is trusted.
+    pub standing: Standing,
+    /// How often it was seen to do what, in the order of
+    /// [`Kind::ALL`](pointsman_sdk::reputation::Kind::ALL).
+    pub seen: [u64; 7],
 }
 
 /// A queue.

@@ -4,7 +4,7 @@
 //! identity, then the network, then the loop. The parts end in the opposite order, each when
 //! the one that uses it is gone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,23 +13,28 @@ use pointsman_core::config::{Allow, Config, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Input, Source};
 use pointsman_core::limits::{COMMANDS_MAX, SUBMISSIONS_MAX};
-use pointsman_core::policy::{Failover, Selector, Swap};
+use pointsman_core::policy::{Policy, Role, builtin};
+use pointsman_engine::Compiler;
+use pointsman_sdk::Settings;
 use tokio::sync::mpsc;
 
+use crate::aside::{self, AsideSetup};
 use crate::clock::{self, Clock};
 use crate::config_file::Loaded;
-use crate::handle::{About, Inner, Pointsman, Setup};
+use crate::decision_log::DecisionLog;
+use crate::handle::{About, Inner, Pointsman, Setup, follow_edits, keep, watched};
 use crate::identity::{self, IdentityError};
 use crate::net::bindings::Bindings;
 use crate::net::registry::Registry;
 use crate::net::{self, NetOptions};
 use crate::places;
-use crate::policies::{Policies, SeatError, Seated};
+use crate::policies::{Filled, Leaving, Policies, SeatError, Slots, fill, module_text, off_loop};
 use crate::power;
 use crate::shell::journal::Journal;
 use crate::shell::mail::Mail;
 use crate::shell::{Ports, Shell, Sources};
 use crate::uplinks::{self, WatchError};
+use crate::watch::Watch;
 
 /// Sets the log filter of this process.
 pub type SetLogFilter = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
@@ -46,19 +51,54 @@ pub enum StartError {
     /// The system does not tell its interfaces.
     #[error(transparent)]
     Uplinks(#[from] WatchError),
+    /// The system does not give another thread.
+    #[error("cannot start the thread for policies off the loop: {0}")]
+    Aside(std::io::Error),
     /// No certificate can be made of the identity.
     #[error("cannot make a certificate for QUIC: {0}")]
     Certificate(#[from] std::io::Error),
+    /// No thread can record decisions.
+    #[error("cannot record decisions: {0}")]
+    DecisionLog(std::io::Error),
+    /// No thread can watch the files.
+    #[error("cannot watch the config: {0}")]
+    Watch(std::io::Error),
 }
 
-/// Starts a node. Must be called inside a tokio runtime with time and IO.
+/// What a node gets from the program that it runs in.
+pub struct Surroundings {
+    /// Called when `log.level` changes; a program with a log of its own gives one that does
+    /// nothing.
+    pub set_log_filter: SetLogFilter,
+    /// What compiles modules: a process of its own can be limited and ended, this one can't.
+    pub compiler: Compiler,
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("compiler", &self.compiler).finish_non_exhaustive()
+    }
+}
+
+/// Starts a node that compiles modules in this process. Must be called inside a tokio runtime
+/// with time and IO.
 ///
 /// `set_log_filter` is called when `log.level` changes; a program with a log of its own gives
 /// one that does nothing.
 pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Pointsman, StartError> {
+    start_in(loaded, Surroundings { set_log_filter, compiler: Compiler::InProcess }).await
+}
+
+/// Starts a node. Must be called inside a tokio runtime with time and IO.
+pub async fn start_in(loaded: &Loaded, around: Surroundings) -> Result<Pointsman, StartError> {
     let config = loaded.config.clone();
-    let policies = Arc::new(Policies::default());
-    let slots = fill_slots(&policies, loaded).await?;
+    let Surroundings { set_log_filter, compiler } = around;
+    let policies = Arc::new(Policies::new(engine_setup(compiler)));
+    let state = state_folder(loaded);
+    let (aside, told, thread) = aside::start(aside_setup(&state)).map_err(StartError::Aside)?;
+    let around_loop = aside.clone();
+    let mut slots = off_loop(move || Slots::open(policies, around_loop, &state)).await;
+    let Filled { leaving, later } = fill(&slots, &config, loaded.folder()).await?;
     let keypair = identity::load_or_create(&identity_file(loaded))?;
     let me = identity::peer_id(&keypair);
     let (watch, uplinks) = uplinks::watch(config.uplinks.clone(), config.other_uplinks).await?;
@@ -71,14 +111,19 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let bindings = Bindings::new();
     let (net, facts) = net::start(options, bindings.clone(), Registry::default())?;
 
-    let seated = vec![slots.selector.1, slots.failover.1];
-    let node = node(me, &config, slots.selector.0, slots.failover.0);
+    let mut node = node(me, &config);
+    for one in leaving {
+        enter(&mut node, &mut slots, one, &config).await;
+    }
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
     let (submissions, submissions_in) = mpsc::channel(SUBMISSIONS_MAX);
     let (stop, stop_in) = tokio::sync::watch::channel(false);
     let (mail, journal) = (Arc::new(Mail::default()), Arc::new(Journal::new()));
     let ports = Ports { quic: config.listen_quic, tcp: config.listen_tcp };
-    let shell = Shell::new(node, net, bindings, ports, Arc::clone(&mail), Arc::clone(&journal));
+    let decisions = decision_log(loaded).map_err(StartError::DecisionLog)?;
+    let (post, diary) = (Arc::clone(&mail), Arc::clone(&journal));
+    let shell = Shell::new(node, net, bindings, ports, post, diary, aside.clone())
+        .recording(decisions.clone());
     let sources = Sources {
         links: facts.links,
         commands: commands_in,
@@ -86,52 +131,75 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
         uplinks,
         net: facts.net,
         power: power::watch(),
+        aside: told,
         stop: stop_in,
     };
-    let ended = spawn(shell, sources);
-    let about = About {
-        peer: me,
+    let ended = spawn(shell, sources, thread);
+    let about = about(me, loaded);
+    let (files, edits) = Watch::start(watched(&config, loaded.file.as_deref(), loaded.folder()))
+        .map_err(StartError::Watch)?;
+    let (book, folder) = (Arc::clone(&slots.book), loaded.folder().to_owned());
+    let setup = Setup { config, folder, slots, files, watch, set_log_filter };
+    let setup = tokio::sync::Mutex::new(setup);
+    let shadows = std::sync::Mutex::default();
+    let parts = Inner {
+        about,
+        commands,
+        submissions,
+        mail,
+        journal,
+        decisions,
+        stop,
+        ended,
+        setup,
+        book,
+        shadows,
+        aside,
+    };
+    let node = Pointsman::new(parts);
+    tokio::spawn(keep(node.weak(), node.events(0), later));
+    tokio::spawn(follow_edits(node.weak(), edits));
+    Ok(node)
+}
+
+/// Puts a policy into its slot before the loop begins.
+async fn enter(node: &mut Node, slots: &mut Slots, leaving: Leaving, config: &Config) {
+    let (placed, record, _) = slots.send_off(leaving);
+    if let Some(placed) = placed {
+        node.handle(Clock::now(), placed.into());
+    }
+    let configured = module_text(&config.slot(record.live.seated.role).module);
+    slots.entered(record, false, &configured).await;
+}
+
+/// What stays true of a node that starts now.
+fn about(peer: PeerId, loaded: &Loaded) -> About {
+    About {
+        peer,
         version: env!("CARGO_PKG_VERSION"),
         started: Instant::now(),
-        network: config.network.clone(),
+        network: loaded.config.network.clone(),
         config_file: loaded.file.clone(),
-    };
-    let setup = Setup { config, policies, watch, set_log_filter };
-    let setup = tokio::sync::Mutex::new(setup);
-    let seated = std::sync::Mutex::new(seated);
-    let parts = Inner { about, commands, submissions, mail, journal, stop, ended, setup, seated };
-    Ok(Pointsman::new(parts))
+    }
 }
 
-/// The policies of a config, loaded.
-struct Slots {
-    selector: (Box<dyn Selector>, Seated),
-    failover: (Box<dyn Failover>, Seated),
+/// Where decisions of a node with this config are recorded.
+fn decision_log(loaded: &Loaded) -> std::io::Result<DecisionLog> {
+    let rules = &loaded.config.policy;
+    DecisionLog::start(state_folder(loaded).join("decisions"), rules.log_mib, rules.sample)
 }
 
-/// Loads the policies in a thread of its own: compiling takes its time.
-async fn fill_slots(policies: &Arc<Policies>, loaded: &Loaded) -> Result<Slots, SeatError> {
-    let (policies, folder) = (Arc::clone(policies), loaded.folder().to_owned());
-    let (selector, failover) = (loaded.config.selector.clone(), loaded.config.failover.clone());
-    let load = move || {
-        let selector = policies.selector(&selector, &folder)?;
-        Ok(Slots { selector, failover: policies.failover(&failover, &folder)? })
-    };
-    let done = tokio::task::spawn_blocking(load).await;
-    done.expect("loading a policy does not panic, and nobody aborts it")
+/// Modules that were compiled once are kept for the next start.
+fn engine_setup(compiler: Compiler) -> pointsman_engine::Setup {
+    let cache = Some(places::cache_folder().join("modules"));
+    pointsman_engine::Setup { cache, compiler, ..pointsman_engine::Setup::default() }
 }
 
-/// A Node that knows its policies and its static peers.
-fn node(
-    me: PeerId,
-    config: &Config,
-    selector: Box<dyn Selector>,
-    failover: Box<dyn Failover>,
-) -> Node {
+/// A Node that knows its static peers.
+fn node(me: PeerId, config: &Config) -> Node {
     let now = Clock::now();
     let mut node = Node::new(me, node_config(config), clock::session());
-    node.handle(now, Input::SelectorSwapped(Swap::settled(selector, 1)));
-    node.handle(now, Input::FailoverSwapped(Swap::settled(failover, 1)));
+    node.handle(now, Input::SampleDecisions { every: config.policy.sample });
     for peer in &config.peers {
         for address in peer.addresses.iter().cloned() {
             let source = Source::Config;
@@ -146,6 +214,19 @@ pub fn identity_file(loaded: &Loaded) -> PathBuf {
     match &loaded.config.identity {
         Some(path) => loaded.folder().join(path),
         None => places::state_folder().join("identity"),
+    }
+}
+
+/// Where a node with this config keeps what must survive it. Nodes of one user that have
+/// identities of their own have folders of their own, beside these.
+pub fn state_folder(loaded: &Loaded) -> PathBuf {
+    match &loaded.config.identity {
+        Some(path) => {
+            let mut name = loaded.folder().join(path).into_os_string();
+            name.push(".state");
+            PathBuf::from(name)
+        }
+        None => places::state_folder(),
     }
 }
 
@@ -165,11 +246,38 @@ pub(crate) fn node_config(config: &Config) -> NodeConfig {
     NodeConfig { allow: admitted(config), ..config.node.clone() }
 }
 
-/// Runs the loop in a task of its own, and tells when it has ended in good order.
-fn spawn(shell: Shell, sources: Sources) -> tokio::sync::watch::Receiver<bool> {
+/// What the policies off the loop begin with: the builtins, and what was learned before.
+fn aside_setup(state: &Path) -> AsideSetup {
+    let folder = Some(state.join("learned"));
+    let mut setup = AsideSetup { folder, ..AsideSetup::default() };
+    let names =
+        [(Role::Reputation, builtin::REPUTATIONS[0]), (Role::Anomaly, builtin::ANOMALIES[0])];
+    for (role, name) in names {
+        match builtin::policy(role, name, &Settings::default()) {
+            Ok(Policy::Reputation(policy)) => setup.reputation = Some(policy),
+            Ok(Policy::Anomaly(policy)) => setup.anomaly = Some(policy),
+            Ok(Policy::Selector(_) | Policy::Failover(_)) => {}
+            Err(error) => tracing::warn!("nobody answers for the {}: {error}", role.name()),
+        }
+    }
+    setup
+}
+
+/// Runs the loop in a task of its own, and tells when it and the thread beside it have ended in
+/// good order.
+fn spawn(
+    shell: Shell,
+    sources: Sources,
+    aside: std::thread::JoinHandle<()>,
+) -> tokio::sync::watch::Receiver<bool> {
     let (ended, told) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
         shell.run(sources).await;
+        // It writes down what was learned, which takes no longer than the disk does.
+        let joined = tokio::task::spawn_blocking(move || aside.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the thread for policies off the loop broke");
+        }
         ended.send_replace(true);
     });
     told

@@ -6,6 +6,7 @@
 //! config, 69 no node there.
 
 mod check;
+mod compile;
 mod completions;
 mod demo;
 mod events;
@@ -105,6 +106,9 @@ impl Context {
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == compile::NAME) {
+        return compile::run();
+    }
     run(std::env::args_os())
 }
 

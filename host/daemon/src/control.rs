@@ -7,6 +7,7 @@
 //! It never listens on a network, never answers a web page, and never holds more than the
 //! `CONTROL_*` limits.
 
+mod caller;
 pub mod client;
 mod guard;
 mod routes;

@@ -3,26 +3,41 @@
 //! A [`Pointsman`] is cheap to clone; all clones are one node. The node stops when
 //! [`Pointsman::shutdown`] is called, or when the last clone is dropped.
 
+mod keeping;
+mod reconfigure;
+mod shadowing;
+mod swapping;
+mod watching;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use pointsman_core::config::{Config, Module, PeerConfig, diff};
+use pointsman_core::config::Config;
 use pointsman_core::id::PeerId;
-use pointsman_core::input::Address;
-use pointsman_core::policy::{Failover, Selector};
+use pointsman_core::policy::Role;
 use pointsman_core::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::SetLogFilter;
-use crate::config_file::Loaded;
+use crate::aside::AsideHandle;
+use crate::decision_log::DecisionLog;
 use crate::control::views::{self, LinkView, PeerView, PolicyView, StatusView};
-use crate::policies::{Policies, SeatError, Seated};
+use crate::policies::{Book, Slots};
 use crate::shell::journal::{Follower, Journal};
 use crate::shell::mail::{Filter, Mail, Receiver};
 use crate::shell::sends::{Message, Sender, Stopped, Submission, Ticket, Waiter};
-use crate::shell::{Applied, Command, CutError, Report};
+use crate::shell::{Command, CutError, Report};
 use crate::uplinks::UplinkWatch;
+use crate::watch::Watch;
+
+pub(crate) use keeping::keep;
+pub(crate) use shadowing::Shadowing;
+pub use reconfigure::{ReconfigureError, Reconfigured};
+pub use shadowing::{ShadowError, Shadowed};
+pub use swapping::{SwapError, SwapOrder, Swapped};
+pub(crate) use watching::{follow_edits, watched};
 
 /// What stays true of a node as long as it runs.
 #[derive(Clone, Debug)]
@@ -52,18 +67,28 @@ pub(crate) struct Inner {
     pub(crate) submissions: mpsc::Sender<Submission>,
     pub(crate) mail: Arc<Mail>,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) decisions: DecisionLog,
     pub(crate) stop: watch::Sender<bool>,
     /// Turns true when the loop has ended; its sender is gone without that if it broke.
     pub(crate) ended: watch::Receiver<bool>,
     /// Held over a whole reconfiguration, so that there is one at a time.
     pub(crate) setup: tokio::sync::Mutex<Setup>,
-    pub(crate) seated: Mutex<Vec<Seated>>,
+    /// What is told of the slots.
+    pub(crate) book: Arc<Book>,
+    /// Candidates that answer beside the live policies.
+    pub(crate) shadows: Mutex<BTreeMap<Role, Shadowing>>,
+    /// The way to the policies off the loop.
+    pub(crate) aside: AsideHandle,
 }
 
 /// What the next config is compared with, and what it can change beside the loop.
 pub(crate) struct Setup {
     pub(crate) config: Config,
-    pub(crate) policies: Arc<Policies>,
+    /// The folder of the config file.
+    pub(crate) folder: PathBuf,
+    pub(crate) slots: Slots,
+    /// Notices edits of the config and what it names.
+    pub(crate) files: Watch,
     pub(crate) watch: UplinkWatch,
     pub(crate) set_log_filter: SetLogFilter,
 }
@@ -72,26 +97,6 @@ impl std::fmt::Debug for Setup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Setup").field("config", &self.config).finish_non_exhaustive()
     }
-}
-
-/// Keys that the config can change at any time but this daemon only at its start.
-const AT_START_ONLY: [&str; 1] = ["mdns.enabled"];
-
-/// Why an edited config did not take effect. The node is as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum ReconfigureError {
-    /// These keys take effect only when the node starts.
-    #[error("restart the node to change {}", .0.join(", "))]
-    NeedsRestart(Vec<String>),
-    /// A policy can't be loaded.
-    #[error(transparent)]
-    Policy(#[from] SeatError),
-    /// `log.level` is no filter.
-    #[error("log.level: {0}")]
-    Log(String),
-    /// The node has stopped.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
 }
 
 impl Pointsman {
@@ -129,8 +134,7 @@ impl Pointsman {
 
     /// What the loop knows now.
     pub async fn report(&self) -> Result<Report, Stopped> {
-        let (reply, answer) = oneshot::channel();
-        self.order(Command::Report(reply), answer).await
+        self.order(Command::Report).await
     }
 
     /// The Node's part of that.
@@ -141,7 +145,7 @@ impl Pointsman {
     /// The node as a whole, as the control API tells it.
     pub async fn status(&self) -> Result<StatusView, Stopped> {
         let report = self.report().await?;
-        Ok(views::status(&self.inner.about, &self.seated(), &report))
+        Ok(views::status(&self.inner.about, &self.inner.book.slots(), &report))
     }
 
     /// The peers, as the control API tells them.
@@ -156,8 +160,8 @@ impl Pointsman {
 
     /// The policies, as the control API tells them.
     pub async fn policies(&self) -> Result<Vec<PolicyView>, Stopped> {
-        let snapshot = self.snapshot().await?;
-        Ok(views::policies(&self.seated(), &snapshot))
+        let report = self.report().await?;
+        Ok(views::policies(&self.inner.book.slots(), &report))
     }
 
     /// Blackholes an uplink in these directions, as a dead path would, or mends it.
@@ -167,47 +171,8 @@ impl Pointsman {
         inbound: bool,
         outbound: bool,
     ) -> Result<Result<(), CutError>, Stopped> {
-        let (reply, answer) = oneshot::channel();
         let uplink = uplink.to_owned();
-        self.order(Command::Cut { uplink, inbound, outbound, reply }, answer).await
-    }
-
-    /// Takes over an edited config: what is new is built and proven first, and any failure
-    /// leaves the node as it was. Answers with the keys that changed.
-    pub async fn reconfigure(&self, loaded: Loaded) -> Result<Vec<String>, ReconfigureError> {
-        let mut setup = self.inner.setup.lock().await;
-        let changes = diff(&setup.config, &loaded.config);
-        let late = |key: &str| AT_START_ONLY.contains(&key);
-        let restart = changes.iter().filter(|change| change.needs_restart || late(change.key));
-        let restart: Vec<_> = restart.map(|change| change.key.to_owned()).collect();
-        if !restart.is_empty() {
-            return Err(ReconfigureError::NeedsRestart(restart));
-        }
-        let new = prove(&setup, &loaded).await?;
-        if setup.config.log_level != loaded.config.log_level {
-            (setup.set_log_filter)(&loaded.config.log_level).map_err(ReconfigureError::Log)?;
-        }
-        let keys: Vec<_> = changes.iter().map(|change| change.key.to_owned()).collect();
-        let before = addresses(&setup.config.peers);
-        let after = addresses(&loaded.config.peers);
-        let applied = Applied {
-            node: crate::app::node_config(&loaded.config),
-            allow: crate::app::admitted(&loaded.config),
-            selector: new.selector,
-            failover: new.failover,
-            added: after.iter().filter(|one| !before.contains(one)).cloned().collect(),
-            removed: before.iter().filter(|one| !after.contains(one)).cloned().collect(),
-            keys: keys.clone(),
-        };
-        let (reply, answer) = oneshot::channel();
-        self.order(Command::Apply(Box::new(applied), reply), answer).await?;
-        for seated in new.seated {
-            self.seats().retain(|one| one.role != seated.role);
-            self.seats().push(seated);
-        }
-        setup.watch.configure(loaded.config.uplinks.clone(), loaded.config.other_uplinks);
-        setup.config = loaded.config;
-        Ok(keys)
+        self.order(|reply| Command::Cut { uplink, inbound, outbound, reply }).await
     }
 
     /// Asks the node to finish what is under way and stop.
@@ -226,62 +191,17 @@ impl Pointsman {
         self.stopped().await
     }
 
-    async fn order<T>(&self, command: Command, answer: oneshot::Receiver<T>) -> Result<T, Stopped> {
-        self.inner.commands.send(command).await.map_err(|_| Stopped)?;
+    fn shadows(&self) -> MutexGuard<'_, BTreeMap<Role, Shadowing>> {
+        self.inner.shadows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the loop do something, and waits for its answer.
+    async fn order<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.commands.send(command(reply)).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }
-
-    fn seated(&self) -> Vec<Seated> {
-        let mut seated = self.seats().clone();
-        seated.sort_by_key(|one| one.role);
-        seated
-    }
-
-    fn seats(&self) -> MutexGuard<'_, Vec<Seated>> {
-        self.inner.seated.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Policies that take the place of others.
-#[derive(Default)]
-struct Proven {
-    selector: Option<Box<dyn Selector>>,
-    failover: Option<Box<dyn Failover>>,
-    seated: Vec<Seated>,
-}
-
-/// Loads the policies whose part of the config changed, and those from a file, whose bytes may
-/// have. Compiling takes its time, so it has a thread of its own.
-async fn prove(setup: &Setup, loaded: &Loaded) -> Result<Proven, SeatError> {
-    let is_file = |module: &Module| matches!(module, Module::File(_));
-    let (old, new) = (&setup.config, &loaded.config);
-    let selector = (old.selector != new.selector || is_file(&new.selector.module))
-        .then(|| new.selector.clone());
-    let failover = (old.failover != new.failover || is_file(&new.failover.module))
-        .then(|| new.failover.clone());
-    let (policies, folder) = (Arc::clone(&setup.policies), loaded.folder().to_owned());
-    let load = move || {
-        let mut proven = Proven::default();
-        if let Some(config) = selector {
-            let (policy, seated) = policies.selector(&config, &folder)?;
-            proven.selector = Some(policy);
-            proven.seated.push(seated);
-        }
-        if let Some(config) = failover {
-            let (policy, seated) = policies.failover(&config, &folder)?;
-            proven.failover = Some(policy);
-            proven.seated.push(seated);
-        }
-        Ok(proven)
-    };
-    let done = tokio::task::spawn_blocking(load).await;
-    done.expect("loading a policy does not panic, and nobody aborts it")
-}
-
-fn addresses(peers: &[PeerConfig]) -> Vec<(PeerId, Address)> {
-    let of = |peer: &PeerConfig| {
-        let id = peer.id;
-        peer.addresses.iter().map(move |address| (id, address.clone())).collect::<Vec<_>>()
-    };
-    peers.iter().flat_map(of).collect()
 }

@@ -5,10 +5,12 @@
 //! same with a control socket in front of it.
 
 pub mod app;
+pub mod aside;
 pub mod cli;
 pub mod clock;
 pub mod config_file;
 pub mod control;
+pub mod decision_log;
 pub mod demo;
 mod handle;
 pub mod identity;
@@ -18,9 +20,13 @@ pub mod policies;
 mod power;
 mod shell;
 pub mod uplinks;
+pub mod watch;
 
-pub use handle::{About, Pointsman, ReconfigureError};
-pub use shell::journal::{Followed, Follower, Happening, LinkInfo, Record};
+pub use handle::{
+    About, Pointsman, ReconfigureError, Reconfigured, ShadowError, Shadowed, SwapError, SwapOrder,
+    Swapped,
+};
+pub use shell::journal::{Followed, Follower, Happening, LinkInfo, Quarantined, Record};
 pub use shell::mail::{Filter, Receiver, Waiting};
 pub use shell::sends::{Message, Sender, Stopped, Ticket, TrySendError, is_final};
-pub use shell::{CutError, Report, Tally};
+pub use shell::{CutError, OpenFinding, Report, Tally};

@@ -1,4 +1,4 @@
-//! Where files are: the config, the control socket, the state.
+//! Where files are: the config, the control socket, the state, the cache.
 //!
 //! Follows the XDG base directory specification for people and the file system hierarchy for
 //! services. Nothing here creates or reads a file.
@@ -36,6 +36,13 @@ pub fn default_socket() -> PathBuf {
 pub fn state_folder() -> PathBuf {
     folder_of("XDG_STATE_HOME", ".local/state")
         .map_or_else(|| PathBuf::from("/var/lib/pointsman"), |folder| folder.join("pointsman"))
+}
+
+/// The folder for what can be made again: `$XDG_CACHE_HOME/pointsman`, for root without a home
+/// `/var/cache/pointsman`.
+pub fn cache_folder() -> PathBuf {
+    folder_of("XDG_CACHE_HOME", ".cache")
+        .map_or_else(|| PathBuf::from("/var/cache/pointsman"), |folder| folder.join("pointsman"))
 }
 
 fn folder_of(variable: &str, below_home: &str) -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 //!
 //! Facts from all over the daemon meet here as one closed [`Event`]; the Node's orders are
 //! carried out here. A turn of the loop is: what links brought, then timers, then
-//! operators, then applications, then uplinks and discovery, each source up to its bound so
+//! operators, then applications, then uplinks and discovery, then answers from off the loop, each source up to its bound so
 //! that none starves another; then all of the Node's orders; then waking whoever waits, once
 //! for the batch.
 //!
@@ -14,9 +14,11 @@ mod carry;
 mod command;
 mod event;
 mod facts;
+pub(crate) mod findings;
 pub(crate) mod journal;
 pub(crate) mod mail;
 pub(crate) mod sends;
+mod taps;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -29,11 +31,15 @@ use pointsman_core::output::Delivery;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-pub(crate) use command::{Applied, Command};
+pub(crate) use command::{Applied, Command, Placed};
 pub use command::{CutError, Report, Tally};
 use event::Event;
+use findings::Findings;
+pub use findings::OpenFinding;
 
+use crate::aside::{AsideFact, AsideHandle};
 use crate::clock::Clock;
+use crate::decision_log::DecisionLog;
 use crate::net::bindings::Bindings;
 use crate::net::{LinkFact, LinkSender, Net, NetFact};
 use crate::power::Power;
@@ -41,6 +47,7 @@ use crate::uplinks::UplinkFact;
 use journal::{Happening, Journal, LinkInfo};
 use mail::Mail;
 use sends::{Submission, Waiters};
+use taps::Taps;
 
 /// How long messages that are under way may take when the node stops.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -57,6 +64,8 @@ const COMMANDS_PER_TURN: usize = 16;
 const SUBMISSIONS_PER_TURN: usize = 256;
 /// Facts about uplinks, and about the network, that one turn takes.
 const NET_FACTS_PER_TURN: usize = 16;
+/// Answers from off the loop that one turn takes.
+const ASIDE_FACTS_PER_TURN: usize = 64;
 
 /// Where facts come from.
 pub(crate) struct Sources {
@@ -66,6 +75,7 @@ pub(crate) struct Sources {
     pub(crate) uplinks: mpsc::Receiver<UplinkFact>,
     pub(crate) net: mpsc::Receiver<NetFact>,
     pub(crate) power: watch::Receiver<Power>,
+    pub(crate) aside: mpsc::Receiver<AsideFact>,
     /// Turns true when the node shall stop.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -100,11 +110,14 @@ pub(crate) struct Shell {
     waiters: Waiters,
     mail: Arc<Mail>,
     journal: Arc<Journal>,
+    aside: AsideHandle,
+    findings: Findings,
     deliveries: Vec<Delivery>,
     /// What the Node must hear of its own orders, in this turn or the next.
     echoes: Vec<Input>,
     /// Uplinks whose listeners the network task had no time for.
     unheard: Vec<UplinkId>,
+    taps: Taps,
     tally: Tally,
     /// How long the machine slept before this turn, in microseconds.
     asleep_us: u64,
@@ -120,6 +133,7 @@ impl Shell {
         ports: Ports,
         mail: Arc<Mail>,
         journal: Arc<Journal>,
+        aside: AsideHandle,
     ) -> Self {
         Self {
             node,
@@ -134,13 +148,22 @@ impl Shell {
             waiters: Waiters::default(),
             mail,
             journal,
+            aside,
+            findings: Findings::default(),
             deliveries: Vec::new(),
             echoes: Vec::new(),
             unheard: Vec::new(),
+            taps: Taps::default(),
             tally: Tally::default(),
             asleep_us: 0,
             stopping: false,
         }
+    }
+
+    /// The same, recording what policies decide.
+    pub(crate) fn recording(mut self, log: DecisionLog) -> Self {
+        self.taps.record(log);
+        self
     }
 
     /// Runs until it is told to stop, or until nobody is left who could tell it.
@@ -155,6 +178,7 @@ impl Shell {
             self.turn(event, &mut sources);
         }
         self.stop(&mut sources).await;
+        self.aside.close();
         self.mail.close();
         self.journal.close();
     }
@@ -185,6 +209,10 @@ impl Shell {
             let Ok(fact) = sources.net.try_recv() else { break };
             self.take(Event::Net(fact));
         }
+        for _ in 0..ASIDE_FACTS_PER_TURN {
+            let Ok(fact) = sources.aside.try_recv() else { break };
+            self.take(Event::Aside(fact));
+        }
         self.carry_out();
     }
 
@@ -197,6 +225,7 @@ impl Shell {
             Event::Submitted(submission) => self.submitted(submission),
             Event::Uplink(fact) => self.uplink_fact(fact),
             Event::Net(fact) => self.net_fact(fact),
+            Event::Aside(fact) => self.aside_fact(fact),
             Event::Powered(Power { battery_permille, charging }) => {
                 let told = Input::Power { battery_permille, charging, saver: false };
                 self.node.handle(self.now, told);

@@ -37,6 +37,8 @@ pub mod replay;
 pub mod schema;
 pub mod shadow;
 mod ticker;
+mod interim;
+mod trial;
 mod warm;
 
 use std::ffi::OsString;
@@ -55,8 +57,10 @@ pub use aside::{WasmAnomaly, WasmLearner, WasmReputation};
 pub use costs::{Cost, Costs};
 pub use error::{EngineError, InspectError, LoadError, Step};
 pub use in_line::{WasmFailover, WasmSelector};
+pub use interim::compile_child_main;
 pub use limits::{Limits, STATE_BYTES_MAX};
 pub use module::{Inspection, Module, Terms};
+pub use trial::{LearnFault, Run, Trial, TrialError};
 
 /// How an engine is set up.
 #[derive(Clone, Debug, Default)]

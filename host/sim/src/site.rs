@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use pointsman_core::Node;
-use pointsman_core::id::{LinkId, PeerId, Time, Token};
+use pointsman_core::id::{LinkId, PeerId, PeerNumber, Time, Token};
 use pointsman_core::output::{Delivery, Event, Fate};
+use pointsman_core::policy::{AnomalyQuestion, ReputationQuestion};
 
 use crate::wire::Port;
 
@@ -34,6 +35,10 @@ pub struct Site {
     pub fates: BTreeMap<Token, Vec<Fate>>,
     /// What happened, with its time.
     pub events: Vec<(Time, Event)>,
+    /// Questions to the reputation policy, which nobody here answers.
+    pub folds: Vec<(Time, PeerNumber, ReputationQuestion)>,
+    /// The last question to the anomaly policy.
+    pub inspected: Option<AnomalyQuestion>,
 }
 
 /// Where a link leads.
@@ -60,6 +65,8 @@ impl Site {
             arrivals: Vec::new(),
             fates: BTreeMap::new(),
             events: Vec::new(),
+            folds: Vec::new(),
+            inspected: None,
         }
     }
 

@@ -336,7 +336,11 @@ impl World {
                 self.sites[index].fates.entry(token).or_default().push(fate);
             }
             Output::Event(event) => self.sites[index].events.push((now, event)),
-            Output::Decided(_) | Output::Outcome(_) | Output::Fold { .. } | Output::Inspect(_) => {}
+            Output::Fold { peer, question } => {
+                self.sites[index].folds.push((now, peer, question));
+            }
+            Output::Inspect(question) => self.sites[index].inspected = Some(question),
+            Output::Decided(_) | Output::Outcome(_) => {}
         }
     }
 

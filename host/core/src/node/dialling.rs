@@ -268,7 +268,8 @@ impl Node {
         let Some((number, address, attempt)) = self.attempt(dial) else { return };
         attempt.last_failure = Some(failure);
         attempt.postpone(now, jitter, min_us, max_us);
-        let retry = attempt.next_try;
+        let (retry, has_led_there) = (attempt.next_try, attempt.reached.is_some());
+        self.observe_dial_failed(number, &address, failure, has_led_there);
         let Some(peer) = self.peers.get(number).map(|peer| peer.id) else { return };
         self.tell(Event::DialFailed { peer, address, failure, retry });
         self.ask_failover(number, failover::Event::DialFailed, None);

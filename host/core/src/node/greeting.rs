@@ -13,6 +13,7 @@ use crate::links::{Carried, Link, PieceId};
 use crate::output::{CloseReason, Event, Output, Violation};
 use crate::snapshot::LinkState;
 use pointsman_sdk::failover;
+use pointsman_sdk::reputation::Kind;
 
 /// How long the other side may take to say hello, in microseconds.
 const GREETING_US: u64 = 5_000_000;
@@ -41,10 +42,16 @@ impl Node {
         }
         let is_full = self.links.len() >= LINKS_MAX;
         let peer = self.peers.meet(self.now, new.peer, PEERS_MAX);
-        let Some(peer) = peer.filter(|peer| !is_full && peer.links.len() < LINKS_PER_PEER_MAX)
-        else {
+        let Some(peer) = peer else {
             return self.refuse(&new, CloseReason::Limited);
         };
+        let has_enough = peer.links.len() >= LINKS_PER_PEER_MAX;
+        if has_enough && new.dial.is_none() {
+            peer.record.note(self.now, Kind::Spam, 1);
+        }
+        if is_full || has_enough {
+            return self.refuse(&new, CloseReason::Limited);
+        }
         let number = peer.number;
         peer.links.push(id);
         peer.useful_at = self.now;
@@ -163,6 +170,7 @@ impl Node {
     fn welcome(&mut self, id: LinkId, number: PeerNumber) {
         self.tell(Event::LinkUp(id));
         self.note_reached(id);
+        self.observe_greeting(id);
         if let Some(peer) = self.peers.get_mut(number) {
             peer.paths_changed();
             peer.tell_again();
@@ -174,12 +182,14 @@ impl Node {
 
     pub(super) fn bye_received(&mut self, id: LinkId, code: ByeCode) {
         self.counters.byes_received += 1;
+        self.observe_bye(id, code);
         self.end_link(id, Ending::Bye(code));
         self.orders.push_back(Output::Close { link: id, reason: CloseReason::ByPeer });
     }
 
     pub(super) fn violated(&mut self, id: LinkId, violation: Violation) {
         self.counters.violations += 1;
+        self.observe_violation(id, violation);
         self.close(id, CloseReason::Violation(violation));
     }
 

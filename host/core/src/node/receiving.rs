@@ -136,6 +136,7 @@ impl Node {
         };
         if acked.packets > 0 {
             link.heard_at = self.now;
+            self.observe_acks(peer, &acked);
             self.progressed(id, by, peer, &acked);
         }
         self.unsettled.insert(peer);

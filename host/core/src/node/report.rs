@@ -73,6 +73,8 @@ counters! {
     sightings_refused,
     /// Interfaces for which there was no room.
     uplinks_refused,
+    /// Answers of the reputation policy that nobody waited for, or that were none.
+    standings_unclaimed,
 }
 
 impl Node {
@@ -111,6 +113,8 @@ impl Node {
             }),
             moves: peer.moves_total,
             received: peer.lanes.iter().map(|lane| lane.inbox.delivered).sum(),
+            standing: peer.record.standing(),
+            seen: peer.record.seen(),
         }
     }
 }

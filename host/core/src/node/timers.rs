@@ -1,4 +1,5 @@
-//! What the Node must look at when time passes: at most one entry per link and per peer.
+//! What the Node must look at when time passes: at most one entry per link and per peer, and
+//! one for the whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,8 @@ pub(super) enum Timer {
     Link(LinkId),
     /// Expiring messages, held lanes, dials, ticks of the failover policy.
     Peer(PeerNumber),
+    /// Samples, and questions off the loop.
+    Step,
 }
 
 /// The entries, earliest first. Looking too early is harmless: whoever looks sets the entry

@@ -9,4 +9,6 @@ mod linking;
 mod lone;
 mod restart;
 mod scene;
+mod series;
 mod sleep;
+mod standing;

@@ -4,10 +4,12 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use pointsman_core::config::ConfigError;
+use pointsman_core::policy::Role;
 
 use super::logging;
 use super::{Context, Failure};
 use crate::config_file::{self, LoadError, Loaded};
+use crate::policies::trust::{Rules, Trust};
 use crate::policies::{Policies, SeatError, Seated};
 
 #[derive(Debug, clap::Args)]
@@ -91,8 +93,18 @@ fn inspect(loaded: &Loaded) -> (Vec<Seated>, Vec<ConfigError>) {
         Ok(seat) => seated.push(seat),
         Err(error) => errors.push(place(&loaded.text, error)),
     };
-    note(policies.selector(&loaded.config.selector, folder).map(|(_, seat)| seat));
-    note(policies.failover(&loaded.config.failover, folder).map(|(_, seat)| seat));
+    match Trust::new(&Rules::of(&loaded.config), &crate::app::state_folder(loaded)) {
+        Ok(trust) => {
+            for role in Role::ALL {
+                note(policies.check(role, loaded.config.slot(role), folder, &trust));
+            }
+        }
+        Err(error) => {
+            let (line, column) = config_file::place_of(&loaded.text, "policy.keys");
+            let (key, message) = ("policy.keys".to_owned(), error.to_string());
+            errors.push(ConfigError { line, column, key, message });
+        }
+    }
     if let Err(message) = logging::parse(&loaded.config.log_level) {
         let (line, column) = config_file::place_of(&loaded.text, "log.level");
         errors.push(ConfigError { line, column, key: "log.level".to_owned(), message });

@@ -50,8 +50,9 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
 
 fn told(event: &EventView, context: &Context) -> String {
     let tone = match event.kind.as_str() {
-        "link-up" | "recovered" | "listening" => Tone::Good,
-        "suspect" | "link-down" | "struck" | "cut" | "listen-failed" => Tone::Bad,
+        "link-up" | "recovered" | "listening" | "policy-proven" => Tone::Good,
+        "suspect" | "link-down" | "struck" | "cut" | "listen-failed" | "policy-rolled-back"
+        | "policy-quarantined" | "edit-refused" => Tone::Bad,
         "moved" | "hedged" | "closed" | "dial-failed" => Tone::Wary,
         _ => Tone::Strong,
     };

@@ -11,6 +11,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 use crate::control::views::{self, FollowedView};
 use crate::shell::journal::Follower;
 
+/// Kinds of events that somebody should look at.
+const WARNINGS: [&str; 3] = ["policy-rolled-back", "policy-quarantined", "edit-refused"];
+
 /// A log whose filter can change.
 pub(super) struct Logging {
     filter: reload::Handle<EnvFilter, Registry>,
@@ -37,6 +40,9 @@ impl Logging {
 pub(super) async fn log_events(mut events: Follower) {
     while let Some(next) = events.next().await {
         match views::followed(&next) {
+            FollowedView::Event(event) if WARNINGS.contains(&event.kind.as_str()) => {
+                tracing::warn!(kind = event.kind, "{}", event.text);
+            }
             FollowedView::Event(event) => tracing::info!(kind = event.kind, "{}", event.text),
             FollowedView::Missed { missed } => tracing::warn!(missed, "events came too fast"),
         }

@@ -23,7 +23,8 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
     if peers.is_empty() {
         return context.out.line("no peer is known yet");
     }
-    let mut table = Table::new(["PEER", "LINKS", "RTT", "WAITING", "DELIVERED", "RECEIVED"]);
+    let mut table =
+        Table::new(["PEER", "LINKS", "RTT", "WAITING", "DELIVERED", "RECEIVED", "STANDING"]);
     for peer in &peers {
         let tone = if peer.links_usable > 0 { Tone::Good } else { Tone::Dim };
         let waiting: usize = peer.queues.iter().map(|queue| queue.messages).sum();
@@ -35,7 +36,18 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
             waiting.to_string().into(),
             delivered.to_string().into(),
             peer.received.to_string().into(),
+            standing(peer.standing),
         ]);
     }
     table.lines(&context.out).iter().try_for_each(|line| context.out.line(line))
+}
+
+/// A number with its sign; a stranger's is 0.
+fn standing(score: i32) -> Cell {
+    let tone = match score {
+        ..0 => Tone::Bad,
+        0 => Tone::Dim,
+        1.. => Tone::Good,
+    };
+    Cell::toned(&score.to_string(), tone)
 }

@@ -1,21 +1,39 @@
-//! `pointsman policy`: what decides here, and whether a module could.
+//! `pointsman policy`: what decides here, whether a module could, and exchanging it.
 
+mod bench;
+mod case_file;
+mod check;
+mod history;
+mod list;
+mod log_files;
 mod new;
-
-use std::path::{Path, PathBuf};
+mod promote;
+mod replay;
+mod rollback;
+mod shadow;
+mod slot;
+mod subject;
+mod swap;
+mod tell;
+mod test;
 
 use clap::Subcommand;
 
-use super::{Context, Failure, status};
-use crate::control::views::PolicyView;
-use crate::policies::Policies;
+use super::{Context, Failure};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  pointsman policy list                    what is in the slots of the running node
-  pointsman policy check mine.wasm         whether this module is a policy, and which
-  pointsman policy new mine --role failover
-                                           a folder that builds to a policy as it is")]
+  pointsman policy list                          what is in the slots of the running node
+  pointsman policy check mine.wasm               whether this module is a policy, and which
+  pointsman policy new mine --role failover      a folder that builds to a policy as it is
+  pointsman policy test mine.wasm --cases c.toml whether it answers these questions so
+  pointsman policy bench mine.wasm               what a question costs, beside the builtin
+  pointsman policy replay mine.wasm --log FOLDER what it would have decided
+  pointsman policy swap selector mine.wasm       lets it decide from the next question on
+  pointsman policy shadow selector mine.wasm     or first lets it answer beside the live one
+  pointsman policy promote selector              then lets it decide, if it has shown enough
+  pointsman policy rollback selector             what was there before, again
+  pointsman policy history                       who changed what, when, and what came of it")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: PolicyCommand,
@@ -24,72 +42,41 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
     /// Lists the slots of the running node and what is in them.
-    List {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    List(list::Args),
     /// Looks at a module without a node: its role, version, settings, and what is wrong.
-    Check {
-        /// The module.
-        file: PathBuf,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Check(check::Args),
     /// Makes a folder that builds to a policy as it is, in Rust, C, JavaScript or Python.
     New(new::Args),
-}
-
-/// What a module is.
-#[derive(Debug, serde::Serialize)]
-struct ModuleView {
-    file: String,
-    role: &'static str,
-    interface_version: String,
-    name: String,
-    version: String,
-    digest: String,
-    bytes: usize,
-    imports: Vec<String>,
-    settings: Vec<String>,
+    /// Asks a policy the questions of a case file, without a node.
+    Test(test::Args),
+    /// Measures what a question costs, beside the builtin, without a node.
+    Bench(bench::Args),
+    /// Asks a policy what was asked on a node, and tells what it decides otherwise.
+    Replay(replay::Args),
+    /// Puts another policy into a slot of the running node.
+    Swap(swap::Args),
+    /// Has a candidate answer beside the live policy, and tells how it compares.
+    Shadow(shadow::Args),
+    /// Puts the candidate into its slot, if it has shown enough.
+    Promote(promote::Args),
+    /// Brings back what was in a slot before.
+    Rollback(rollback::Args),
+    /// Tells what came into the slots, and what became of it.
+    History(history::Args),
 }
 
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
     match &args.command {
-        PolicyCommand::List { json } => {
-            let policies: Vec<PolicyView> = context.client().get("/v1/policies").await?;
-            if *json { context.out.json(&policies) } else { status::policies(context, &policies) }
-        }
-        PolicyCommand::Check { file, json } => check(file, *json, context),
+        PolicyCommand::List(args) => list::run(args, context).await,
+        PolicyCommand::Check(args) => check::run(args, context),
         PolicyCommand::New(args) => new::run(args, context),
+        PolicyCommand::Test(args) => test::run(args, context),
+        PolicyCommand::Bench(args) => bench::run(args, context),
+        PolicyCommand::Replay(args) => replay::run(args, context),
+        PolicyCommand::Swap(args) => swap::run(args, context).await,
+        PolicyCommand::Shadow(args) => shadow::run(args, context).await,
+        PolicyCommand::Promote(args) => promote::run(args, context).await,
+        PolicyCommand::Rollback(args) => rollback::run(args, context).await,
+        PolicyCommand::History(args) => history::run(args, context).await,
     }
-}
-
-fn check(file: &Path, json: bool, context: &mut Context) -> Result<(), Failure> {
-    let found = Policies::default().inspect(file).map_err(Failure::usage)?;
-    let settings: Vec<_> = found.manifest.settings_schema.lines().map(str::to_owned).collect();
-    let view = ModuleView {
-        file: file.display().to_string(),
-        role: found.role.name(),
-        interface_version: found.version,
-        name: found.manifest.name,
-        version: found.manifest.version,
-        digest: found.digest,
-        bytes: found.size,
-        imports: found.imports,
-        settings,
-    };
-    if json {
-        return context.out.json(&view);
-    }
-    let ModuleView { file, role, interface_version, name, version, digest, bytes, .. } = &view;
-    context.out.line(&format!("{file}: {name} {version}, a {role}"))?;
-    context.out.line(&format!("interface  pointsman:policy {interface_version}"))?;
-    context.out.line(&format!("size       {bytes} bytes"))?;
-    context.out.line(&format!("digest     {digest}"))?;
-    for setting in &view.settings {
-        context.out.line(&format!("setting    {setting}"))?;
-    }
-    Ok(())
 }

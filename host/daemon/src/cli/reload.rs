@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::out::Tone;
 use super::{Context, Failure};
 use crate::control::views::ReloadView;
 
@@ -24,7 +25,16 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
         return context.out.json(&reloaded);
     }
     match reloaded.changed.as_slice() {
-        [] => context.out.line("nothing changed"),
-        changed => context.out.line(&format!("changed: {}", changed.join(", "))),
+        [] if reloaded.swapped.is_empty() => context.out.line("nothing changed")?,
+        [] => {}
+        changed => context.out.line(&format!("changed: {}", changed.join(", ")))?,
     }
+    for swapped in &reloaded.swapped {
+        context.out.line(swapped)?;
+    }
+    for note in &reloaded.notes {
+        let note = context.out.paint(Tone::Wary, note);
+        context.out.line(&note)?;
+    }
+    Ok(())
 }

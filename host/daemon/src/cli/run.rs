@@ -11,11 +11,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::logging::{Logging, log_events};
 use super::{Context, Failure};
-use crate::app::{self, StartError};
+use crate::app::{self, StartError, Surroundings};
 use crate::config_file::{self, LoadError, Loaded};
 use crate::control::server::Server;
 use crate::control::socket;
-use crate::handle::Pointsman;
+use crate::handle::{Pointsman, Reconfigured};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -53,11 +53,15 @@ async fn node(loaded: &Loaded, logging: Logging, context: &mut Context) -> Resul
     }
     let (socket, listener) = socket::bind(&context.socket).map_err(Failure::failed)?;
     let set_log_filter = Box::new(move |filter: &str| logging.set(filter));
-    let node = app::start(loaded, set_log_filter).await.map_err(|error| match error {
+    let around = Surroundings { set_log_filter, compiler: super::compile::compiler() };
+    let node = app::start_in(loaded, around).await.map_err(|error| match error {
         StartError::Policy(_) => Failure::usage(error),
-        StartError::Identity(_) | StartError::Uplinks(_) | StartError::Certificate(_) => {
-            Failure::failed(error)
-        }
+        StartError::Identity(_)
+        | StartError::Uplinks(_)
+        | StartError::Certificate(_)
+        | StartError::Aside(_)
+        | StartError::DecisionLog(_)
+        | StartError::Watch(_) => Failure::failed(error),
     })?;
     let log = tokio::spawn(log_events(node.events(0)));
     let server = Server::start(node.clone(), socket, listener);
@@ -115,12 +119,16 @@ async fn until_stopped(node: &Pointsman, mut signals: Signals) -> bool {
 
 async fn reload(node: &Pointsman) {
     let file = node.about().config_file.clone();
-    let changed = match config_file::load(file.as_deref()) {
+    let done = match config_file::load(file.as_deref()) {
         Ok(loaded) => node.reconfigure(loaded).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    match changed {
-        Ok(keys) => tracing::info!(changed = keys.join(", "), "the config was read again"),
+    match done {
+        Ok(Reconfigured { changed, swapped, notes }) => {
+            tracing::info!(changed = changed.join(", "), "the config was read again");
+            swapped.iter().for_each(|one| tracing::info!("{one}"));
+            notes.iter().for_each(|note| tracing::warn!("{note}"));
+        }
         Err(why) => tracing::warn!("the node goes on as it was: {why}"),
     }
 }

@@ -28,6 +28,11 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
     }
     context.out.line("")?;
     policies(context, &status.policies)?;
+    for finding in &status.findings {
+        let tone = if finding.severity == "note" { Tone::Dim } else { Tone::Wary };
+        let line = context.out.paint(tone, &finding.text);
+        context.out.line(&line)?;
+    }
     for limit in &status.limits_reached {
         let line = context.out.paint(Tone::Bad, &format!("limit reached: {limit}"));
         context.out.line(&line)?;
@@ -108,12 +113,20 @@ fn traits(uplink: &UplinkView) -> String {
 
 /// The table of slots, as `pointsman policy list` prints it too.
 pub(super) fn policies(context: &mut Context, policies: &[PolicyView]) -> Result<(), Failure> {
-    let names = ["SLOT", "POLICY", "VERSION", "KIND", "ASKED", "BUILTIN", "STRIKES", "DIGEST"];
+    let names = [
+        "SLOT", "POLICY", "VERSION", "KIND", "GEN", "STATE", "ASKED", "BUILTIN", "STRIKES", "MEAN",
+        "DIGEST",
+    ];
     let mut table = Table::new(names);
     for policy in policies {
         let strikes = match policy.strikes {
             0 => Cell::from("0"),
             some => Cell::toned(&some.to_string(), Tone::Wary),
+        };
+        let state = if policy.on_probation {
+            Cell::toned("on probation", Tone::Wary)
+        } else {
+            Cell::toned("live", Tone::Good)
         };
         let digest = policy.digest.as_deref().map_or("-", |digest| &digest[..digest.len().min(12)]);
         let version = if policy.version.is_empty() { "-" } else { &policy.version };
@@ -122,17 +135,32 @@ pub(super) fn policies(context: &mut Context, policies: &[PolicyView]) -> Result
             Cell::toned(&policy.name, Tone::Strong),
             version.into(),
             policy.kind.as_str().into(),
+            policy.generation.to_string().into(),
+            state,
             policy.asked.to_string().into(),
             policy.answered_by_builtin.to_string().into(),
             strikes,
+            policy.mean_cost_ns.map_or_else(|| "-".to_owned(), |ns| format!("{ns} ns")).into(),
             digest.into(),
         ]);
     }
     table.lines(&context.out).iter().try_for_each(|line| context.out.line(line))?;
-    for policy in policies {
-        if let Some(note) = &policy.note {
-            context.out.line(&format!("{}: {note}", policy.role))?;
-        }
-    }
-    Ok(())
+    policies.iter().flat_map(notes).try_for_each(|note| context.out.line(&note))
+}
+
+/// What the table has no room for.
+fn notes(policy: &PolicyView) -> Vec<String> {
+    let PolicyView { role, .. } = policy;
+    let warm = policy.warm.as_ref().map(|warm| {
+        let number = warm.generation.unwrap_or_default();
+        let name = format!("{} {}", warm.name, warm.version);
+        format!("{role}: {} (generation {number}) stays warm meanwhile", name.trim_end())
+    });
+    let shadow = policy.shadow.as_ref().map(|shadow| {
+        let name = format!("{} {}", shadow.name, shadow.version);
+        format!("{role}: {} answers in its shadow: pointsman policy shadow {role}", name.trim_end())
+    });
+    let strike = policy.last_strike.as_ref().map(|why| format!("{role}: the last strike: {why}"));
+    let note = policy.note.as_ref().map(|note| format!("{role}: {note}"));
+    [warm, shadow, strike, note].into_iter().flatten().collect()
 }

@@ -118,6 +118,29 @@ pub(super) fn time_of_day(unix_ms: u64) -> String {
     format!("{:02}:{:02}:{:02}.{ms:03}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// A day and a time of day in UTC, to the second.
+pub(super) fn date_and_time(unix_ms: u64) -> String {
+    let seconds = unix_ms / 1000;
+    let (year, month, day) = civil(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Year, month and day of the Gregorian calendar, from days since 1970-01-01. Years begin in
+/// March here, so that the day that leap years add is their last: H. Hinnant, "chrono-Compatible
+/// Low-Level Date Algorithms".
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +162,9 @@ mod tests {
         assert_eq!(span(2_300), "2.3 s");
         assert_eq!(ms(Some(1_250)), "1.2 ms");
         assert_eq!(time_of_day(86_400_000 + 3_661_007), "01:01:01.007Z");
+        assert_eq!(date_and_time(0), "1970-01-01 00:00:00Z");
+        assert_eq!(date_and_time(951_782_400_000), "2000-02-29 00:00:00Z");
+        assert_eq!(date_and_time(1_798_761_599_999), "2026-12-31 23:59:59Z");
         assert_eq!(short("12D3KooWabcdefghij"), "…cdefghij");
     }
 }

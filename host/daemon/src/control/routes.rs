@@ -1,8 +1,10 @@
 //! The requests that have one answer.
 
+pub(super) mod policy;
+
 use std::time::Duration;
 
-use axum::Json;
+use axum::{Extension, Json};
 use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -15,10 +17,11 @@ use pointsman_core::snapshot::Snapshot;
 use pointsman_sdk::selector::Class;
 use serde::{Deserialize, Serialize};
 
+use super::caller::Caller;
 use super::guard::refuse;
 use super::views::{self, ReloadView};
 use crate::config_file;
-use crate::handle::{Pointsman, ReconfigureError};
+use crate::handle::{Pointsman, ReconfigureError, Reconfigured};
 use crate::shell::sends::{Message, Stopped};
 
 /// An answer in place of the one that was asked for.
@@ -56,10 +59,6 @@ pub(super) async fn links(
         Ok(links) => Json(links).into_response(),
         Err(refused) => *refused,
     }
-}
-
-pub(super) async fn policies(State(node): State<Pointsman>) -> Response {
-    answer(node.policies().await)
 }
 
 /// When the sender wants to hear of its message.
@@ -142,21 +141,27 @@ pub(super) async fn cut(
 }
 
 /// Reads the config file again, and answers with what changed.
-pub(super) async fn reload(State(node): State<Pointsman>) -> Response {
-    match reloaded(&node).await {
-        Ok(changed) => Json(ReloadView { changed }).into_response(),
+pub(super) async fn reload(
+    State(node): State<Pointsman>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
+    match reloaded(&node, caller).await {
+        Ok(Reconfigured { changed, swapped, notes }) => {
+            Json(ReloadView { changed, swapped, notes }).into_response()
+        }
         Err(refused) => *refused,
     }
 }
 
-async fn reloaded(node: &Pointsman) -> Result<Vec<String>, Refused> {
+async fn reloaded(node: &Pointsman, caller: Caller) -> Result<Reconfigured, Refused> {
     let unusable = |error: &dyn std::error::Error| {
         let remedy = "the node goes on as it was; mend the file, then: pointsman reload";
         Box::new(refuse(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string(), remedy))
     };
     let file = node.about().config_file.clone();
     let loaded = config_file::load(file.as_deref()).map_err(|error| unusable(&error))?;
-    node.reconfigure(loaded).await.map_err(|error| match error {
+    let done = node.reconfigure_for(loaded, caller.name()).await;
+    done.map_err(|error| match error {
         ReconfigureError::Stopped(error) => stopped(error),
         ReconfigureError::NeedsRestart(_)
         | ReconfigureError::Policy(_)

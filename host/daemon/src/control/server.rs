@@ -11,6 +11,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -20,7 +22,9 @@ use pointsman_core::limits::{
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
+use tower::ServiceExt as _;
 
+use super::caller::Caller;
 use super::socket::Socket;
 use super::{guard, routes, streams};
 use crate::handle::Pointsman;
@@ -60,10 +64,11 @@ async fn accept(node: Pointsman, listener: UnixListener) {
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                let allowed = may_ask(&stream, owner);
+                let caller = caller(&stream);
+                let allowed = caller.is_some_and(|caller| may_ask(caller, owner));
                 let router = if allowed { open.clone() } else { closed.clone() };
                 connections.spawn(async move {
-                    serve(stream, router).await;
+                    serve(stream, router, caller).await;
                     drop(place);
                 });
             }
@@ -75,17 +80,28 @@ async fn accept(node: Pointsman, listener: UnixListener) {
     }
 }
 
-/// Whether the kernel says that the other side is the node's own user, or root.
-fn may_ask(stream: &UnixStream, owner: u32) -> bool {
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == owner || peer.uid() == 0)
+/// Who the kernel says is at the other side.
+fn caller(stream: &UnixStream) -> Option<Caller> {
+    stream.peer_cred().ok().map(|peer| Caller { uid: peer.uid() })
 }
 
-async fn serve(stream: UnixStream, router: Router) {
+/// Whether that is the node's own user, or root.
+fn may_ask(caller: Caller, owner: u32) -> bool {
+    caller.uid == owner || caller.uid == 0
+}
+
+async fn serve(stream: UnixStream, router: Router, caller: Option<Caller>) {
+    let known = router.map_request(move |mut request: Request<Incoming>| {
+        if let Some(caller) = caller {
+            request.extensions_mut().insert(caller);
+        }
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(CONTROL_REQUEST_MS_MAX))
         .max_buf_size(CONTROL_HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(known));
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a control connection ended badly");
     }
@@ -96,7 +112,14 @@ fn router(node: Pointsman) -> Router {
         .route("/v1/status", get(routes::status))
         .route("/v1/peers", get(routes::peers))
         .route("/v1/links", get(routes::links))
-        .route("/v1/policies", get(routes::policies))
+        .route("/v1/policies", get(routes::policy::policies))
+        .route("/v1/policies/history", get(routes::policy::history))
+        .route("/v1/policies/{slot}/swap", post(routes::policy::swap))
+        .route("/v1/policies/{slot}/rollback", post(routes::policy::rollback))
+        .route("/v1/policies/{slot}/promote", post(routes::policy::promote))
+        .route("/v1/policies/{slot}/shadow", get(routes::policy::shadow_report))
+        .route("/v1/policies/{slot}/shadow", post(routes::policy::shadow))
+        .route("/v1/policies/{slot}/shadow/stop", post(routes::policy::stop_shadow))
         .route("/v1/events", get(streams::events))
         .route("/v1/listen", get(streams::listen))
         .route("/v1/send", post(routes::send))

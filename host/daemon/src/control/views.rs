@@ -5,19 +5,26 @@
 //! renamed or given another unit.
 
 mod event;
+mod finding;
 mod link;
 mod message;
 mod peer;
+mod policy;
+mod shadow;
 mod status;
 
 use serde::{Deserialize, Serialize};
 
 pub use event::{EventView, FollowedView, followed};
+pub use finding::{FindingView, finding};
 pub use link::{LinkView, links};
 pub use message::{DeliveryView, FateView, LoadView, delivery, fate};
 pub use peer::{AddressView, PeerView, QueueView, peers};
-pub(crate) use status::policies;
-pub use status::{CutView, ListenView, MailView, PolicyView, StatusView, UplinkView, status};
+pub(crate) use policy::{policies, swapped};
+pub use policy::{HistoryView, PolicyView, SeatView, StepView, SwapView};
+pub(crate) use shadow::shadowed;
+pub use shadow::{ExampleView, PredictedView, ShadowView};
+pub use status::{CutView, ListenView, MailView, StatusView, UplinkView, status};
 
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +40,10 @@ pub struct ErrorView {
 pub struct ReloadView {
     /// The keys that changed and took effect.
     pub changed: Vec<String>,
+    /// Slots with another policy than before, each as a sentence.
+    pub swapped: Vec<String>,
+    /// Slots that are not as the config says, and why, each as a sentence.
+    pub notes: Vec<String>,
 }
 
 /// A number of 64 bits as text: sixteen hexadecimal digits.

@@ -59,7 +59,16 @@ impl Shell {
                 }
             }
             Output::Event(event) => self.happened(event),
-            Output::Decided(_) | Output::Outcome(_) | Output::Fold { .. } | Output::Inspect(_) => {}
+            Output::Decided(decision) => {
+                self.aside.decided(&decision);
+                self.taps.decided(*decision);
+            }
+            Output::Outcome(outcome) => {
+                self.taps.outcome(outcome);
+                self.aside.outcome(outcome);
+            }
+            Output::Fold { peer, question } => self.aside.fold(peer, question),
+            Output::Inspect(question) => self.aside.inspect(question),
         }
     }
 
@@ -96,7 +105,8 @@ impl Shell {
         self.echoes.push(Input::DialFailed { dial, failure });
     }
 
-    fn happened(&mut self, event: Event) {
+    pub(super) fn happened(&mut self, event: Event) {
+        self.aside.happened(&event);
         let link = link_of(&event).and_then(|link| self.links.get(&link));
         let link = link.map(|live| live.info.clone());
         let uplink = match event {

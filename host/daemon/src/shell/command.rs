@@ -5,13 +5,16 @@ use std::sync::Arc;
 use pointsman_core::config::{Allow, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Address, Input, Source};
-use pointsman_core::policy::{Failover, Selector, Swap};
+use pointsman_core::policy::{Failover, Role, Selector, Swap};
 use pointsman_core::snapshot::Snapshot;
+use pointsman_engine::shadow::Shadow;
 use tokio::sync::oneshot;
 
 use super::Shell;
+use super::findings::OpenFinding;
 use super::journal::Happening;
 use super::mail::Waiting;
+use crate::aside::AsideReport;
 use crate::net::ListenAddress;
 
 /// An order to the loop. A reply that nobody waits for any more is dropped.
@@ -28,6 +31,24 @@ pub(crate) enum Command {
     },
     /// Take over what was built from an edited config.
     Apply(Box<Applied>, oneshot::Sender<()>),
+    /// Ask another policy from the next question on.
+    Swap(Placed, oneshot::Sender<()>),
+    /// Hand decisions to this candidate, or to none.
+    Shadow { role: Role, shadow: Option<Arc<Shadow>>, reply: oneshot::Sender<()> },
+    /// Tell one decision in so many; 0: none.
+    Sample { every: u32, reply: oneshot::Sender<()> },
+    /// Bring back the policy that is kept warm; answers with its generation, or `None` where
+    /// none is.
+    RollBack(Role, oneshot::Sender<Option<u64>>),
+}
+
+/// A policy on its way into a slot of the Node.
+#[derive(Debug)]
+pub(crate) enum Placed {
+    /// A selector.
+    Selector(Swap<dyn Selector>),
+    /// A failover policy.
+    Failover(Swap<dyn Failover>),
 }
 
 /// There is no such uplink to cut.
@@ -47,10 +68,6 @@ pub(crate) struct Applied {
     pub(crate) node: NodeConfig,
     /// Who may connect.
     pub(crate) allow: Allow,
-    /// Another selector, unless it stays.
-    pub(crate) selector: Option<Box<dyn Selector>>,
-    /// Another failover policy, unless it stays.
-    pub(crate) failover: Option<Box<dyn Failover>>,
     /// Static addresses that are new.
     pub(crate) added: Vec<(PeerId, Address)>,
     /// Static addresses that are gone.
@@ -66,6 +83,10 @@ pub struct Report {
     pub node: Snapshot,
     /// Where it listens.
     pub listening: Arc<[ListenAddress]>,
+    /// What the policies off the loop counted.
+    pub aside: AsideReport,
+    /// What is out of the ordinary now, the worst first.
+    pub findings: Vec<OpenFinding>,
     /// Uplinks that are cut: name, inbound, outbound.
     pub cuts: Vec<(String, bool, bool)>,
     /// Messages for applications here.
@@ -109,6 +130,21 @@ impl Shell {
                 self.apply(*applied);
                 let _ = reply.send(());
             }
+            Command::Swap(placed, reply) => {
+                self.node.handle(self.now, placed.into());
+                let _ = reply.send(());
+            }
+            Command::Shadow { role, shadow, reply } => {
+                self.taps.shadow(role, shadow);
+                let _ = reply.send(());
+            }
+            Command::Sample { every, reply } => {
+                self.node.handle(self.now, Input::SampleDecisions { every });
+                let _ = reply.send(());
+            }
+            Command::RollBack(role, reply) => {
+                let _ = reply.send(self.roll_back(role));
+            }
         }
     }
 
@@ -118,6 +154,8 @@ impl Shell {
         Report {
             node: self.node.snapshot(),
             listening: self.net.addresses(),
+            aside: self.aside.report(),
+            findings: self.findings.list(),
             cuts: cuts.filter(|&(_, inbound, outbound)| inbound || outbound).collect(),
             mail: self.mail.waiting(),
             under_way: self.waiters.len(),
@@ -142,16 +180,10 @@ impl Shell {
     }
 
     fn apply(&mut self, applied: Applied) {
-        let Applied { node, allow, selector, failover, added, removed, keys } = applied;
+        let Applied { node, allow, added, removed, keys } = applied;
         self.node.handle(self.now, Input::Configured(node));
         if self.net.allow(allow).is_err() {
             tracing::warn!("the network task is busy: who may connect changes with the next edit");
-        }
-        if let Some(selector) = selector {
-            self.node.handle(self.now, Input::SelectorSwapped(Swap::settled(selector, 1)));
-        }
-        if let Some(failover) = failover {
-            self.node.handle(self.now, Input::FailoverSwapped(Swap::settled(failover, 1)));
         }
         for (peer, address) in removed {
             self.node.handle(self.now, Input::Unsighted { peer, address, source: Source::Config });
@@ -160,5 +192,30 @@ impl Shell {
             self.node.handle(self.now, Input::Sighted { peer, address, source: Source::Config });
         }
         self.journal.write(Happening::Reconfigured(keys));
+    }
+
+    fn roll_back(&mut self, role: Role) -> Option<u64> {
+        let before = self.generation(role);
+        self.node.handle(self.now, Input::RollBack(role));
+        let after = self.generation(role);
+        after.filter(|_| after != before)
+    }
+
+    fn generation(&self, role: Role) -> Option<u64> {
+        let snapshot = self.node.snapshot();
+        match role {
+            Role::Selector => Some(snapshot.selector.generation),
+            Role::Failover => Some(snapshot.failover.generation),
+            Role::Reputation | Role::Anomaly => None,
+        }
+    }
+}
+
+impl From<Placed> for Input {
+    fn from(placed: Placed) -> Self {
+        match placed {
+            Placed::Selector(swap) => Self::SelectorSwapped(swap),
+            Placed::Failover(swap) => Self::FailoverSwapped(swap),
+        }
     }
 }

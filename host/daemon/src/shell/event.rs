@@ -5,6 +5,7 @@ use tokio::time::{Instant, sleep_until};
 use super::mail::Mail;
 use super::sends::Submission;
 use super::{Command, Sources};
+use crate::aside::AsideFact;
 use crate::net::{LinkFact, NetFact};
 use crate::power::Power;
 use crate::uplinks::UplinkFact;
@@ -28,6 +29,8 @@ pub(super) enum Event {
     Net(NetFact),
     /// Battery or mains changed.
     Powered(Power),
+    /// A policy off the loop answered.
+    Aside(AsideFact),
     /// The node shall stop.
     Stop,
 }
@@ -59,6 +62,7 @@ impl Sources {
             Some(fact) = self.uplinks.recv() => Event::Uplink(fact),
             Some(fact) = self.net.recv() => Event::Net(fact),
             Ok(()) = self.power.changed() => Event::Powered(*self.power.borrow_and_update()),
+            Some(fact) = self.aside.recv() => Event::Aside(fact),
             () = timer => Event::Due,
         }
     }

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use pointsman_core::id::UplinkId;
+use pointsman_core::id::{PeerNumber, UplinkId};
 use pointsman_core::input::{Input, Send, Uplink};
+use pointsman_core::policy::Policy;
+use pointsman_sdk::anomaly::Finding;
 
-use super::journal::{Happening, LinkInfo};
+use super::findings::Change;
+use super::journal::{Happening, LinkInfo, unix_ms};
 use super::mail::Taken;
 use super::sends::Submission;
 use super::{Live, Shell};
+use crate::aside::AsideFact;
 use crate::net::{LinkFact, Listener, NetFact};
 use crate::uplinks::UplinkFact;
 
@@ -88,6 +92,39 @@ impl Shell {
                 }
                 self.bindings.remove(id);
             }
+        }
+    }
+
+    /// An answer from off the loop. One that comes after what it is about is gone changes
+    /// nothing.
+    pub(super) fn aside_fact(&mut self, fact: AsideFact) {
+        match fact {
+            AsideFact::Stood { peer, standing } => {
+                self.node.handle(self.now, Input::Stood { peer, standing });
+            }
+            AsideFact::Found(found) => self.found(&found),
+            AsideFact::Happened(event) => self.happened(event),
+            AsideFact::Learned { policy: Policy::Selector(module), generation } => {
+                self.node.handle(self.now, Input::SelectorLearned { module, generation });
+            }
+            AsideFact::Learned { policy: Policy::Failover(module), generation } => {
+                self.node.handle(self.now, Input::FailoverLearned { module, generation });
+            }
+            AsideFact::Learned { policy: Policy::Reputation(_) | Policy::Anomaly(_), .. } => {}
+            AsideFact::LearnFailed { role, generation, why } => {
+                tracing::warn!(role = role.name(), generation, "a policy did not learn: {why}");
+                self.journal.write(Happening::LearnFailed { role, generation, why });
+            }
+        }
+    }
+
+    fn found(&mut self, found: &[Finding]) {
+        let who = |subject| self.node.peer(PeerNumber(subject));
+        for change in self.findings.take(unix_ms(), found, who) {
+            self.journal.write(match change {
+                Change::Raised(finding) => Happening::Anomaly(finding),
+                Change::Over(finding) => Happening::AnomalyOver(finding),
+            });
         }
     }
 

@@ -12,8 +12,11 @@ use pointsman_core::id::{LinkId, PeerId};
 use pointsman_core::input::Protocol;
 use pointsman_core::limits::JOURNAL_RECORDS_MAX;
 use pointsman_core::output;
+use pointsman_core::policy::Role;
 use pointsman_sdk::Transport;
 use tokio::sync::watch;
+
+use super::findings::OpenFinding;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +63,47 @@ pub enum Happening {
         /// Why.
         why: String,
     },
+    /// Something is out of the ordinary, or more so than it was.
+    Anomaly(OpenFinding),
+    /// It is no more.
+    AnomalyOver(OpenFinding),
+    /// A policy failed to learn.
+    LearnFailed {
+        /// Of which role.
+        role: Role,
+        /// Of which generation.
+        generation: u64,
+        /// Why, and what comes of it.
+        why: String,
+    },
+    /// A policy did not prove itself: the one before is back, and it stays out for a while.
+    Quarantined(Quarantined),
+    /// Something was edited and did not take effect: the node is as it was.
+    EditRefused {
+        /// What was edited.
+        what: String,
+        /// Why it was refused.
+        why: String,
+    },
     /// The node finishes what is under way and ends.
     Stopping,
+}
+
+/// A policy that stays out of its slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Which slot.
+    pub role: Role,
+    /// Its name, version and digest.
+    pub policy: String,
+    /// As it was named.
+    pub module: String,
+    /// What is back in the slot; `None` where it is not known any more.
+    pub back: Option<String>,
+    /// What it did.
+    pub because: String,
+    /// For so long, in seconds.
+    pub left_s: u64,
 }
 
 /// What stays true of a link as long as it lives.

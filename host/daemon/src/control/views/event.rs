@@ -9,9 +9,11 @@ use pointsman_sdk::failover;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::finding::sentence;
 use super::link::protocol_name;
 use super::peer::failure_name;
-use crate::shell::journal::{Followed, Happening, LinkInfo, Record};
+use crate::shell::OpenFinding;
+use crate::shell::journal::{Followed, Happening, LinkInfo, Quarantined, Record};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +34,8 @@ pub struct EventView {
     pub uplink: Option<String>,
     /// What only this kind has: `late_us`, `silent_us`, `packets`, `bytes`, `reason`, `onto`,
     /// `resent`, `because`, `address`, `why`, `role`, `strikes`, `asleep_us`, `keys`,
-    /// `inbound`, `outbound`, `addresses`.
+    /// `inbound`, `outbound`, `addresses`, `rule`, `severity`, `metric`, `evidence`, `remedy`,
+    /// `generation`, `to`, `module`, `policy`, `back`, `left_s`, `what`.
     pub details: BTreeMap<String, Value>,
 }
 
@@ -63,7 +66,14 @@ fn view(record: &Record) -> EventView {
         Happening::Cut { uplink, .. } | Happening::ListenFailed { uplink, .. } => {
             (None, Some(uplink.clone()))
         }
-        Happening::Reconfigured(_) | Happening::Listening(_) | Happening::Stopping => (None, None),
+        Happening::Reconfigured(_)
+        | Happening::Listening(_)
+        | Happening::Quarantined(_)
+        | Happening::EditRefused { .. }
+        | Happening::Anomaly(_)
+        | Happening::AnomalyOver(_)
+        | Happening::LearnFailed { .. }
+        | Happening::Stopping => (None, None),
     };
     let told = tell(&record.what, link);
     EventView {
@@ -133,7 +143,55 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
             Told::new("listen-failed", format!("cannot listen on {uplink} by {protocol}: {why}"))
                 .with("why", why.as_str())
         }
+        Happening::Anomaly(open) => found("anomaly", sentence(open), open),
+        Happening::AnomalyOver(open) => {
+            found("anomaly-over", format!("{} is as usual again", open.about()), open)
+        }
+        Happening::LearnFailed { role, generation, why } => {
+            let text =
+                format!("generation {generation} of the {} did not learn: {why}", role.name());
+            Told::new("learn-failed", text)
+                .with("role", role.name())
+                .with("generation", *generation)
+                .with("why", why.as_str())
+        }
+        Happening::Quarantined(quarantined) => quarantine(quarantined),
+        Happening::EditRefused { what, why } => {
+            Told::new("edit-refused", format!("{what}: the node goes on as it was: {why}"))
+                .with("what", what.as_str())
+                .with("why", why.as_str())
+        }
         Happening::Stopping => Told::new("stopping", "the node finishes and stops"),
+    }
+}
+
+fn quarantine(told: &Quarantined) -> Told {
+    let Quarantined { role, policy, module, back, because, left_s } = told;
+    let role = role.name();
+    let back = back.as_deref().unwrap_or("the policy before");
+    let text = format!(
+        "{role}: {policy} did not prove itself: {because}; {back} is back, and {module} stays out \
+         for {left_s} s. Mend it, or insist: pointsman policy swap {role} {module} --force"
+    );
+    Told::new("policy-quarantined", text)
+        .with("role", role)
+        .with("module", module.as_str())
+        .with("policy", policy.as_str())
+        .with("back", back)
+        .with("why", because.as_str())
+        .with("left_s", *left_s)
+}
+
+fn found(kind: &'static str, text: String, open: &OpenFinding) -> Told {
+    let told = Told::new(kind, text)
+        .with("rule", open.rule)
+        .with("severity", open.severity.name())
+        .with("metric", open.metric.name())
+        .with("evidence", open.evidence)
+        .with("remedy", open.remedy.name());
+    match open.peer {
+        None => told,
+        Some(peer) => told.of(peer.to_string()),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Peers.
 
+use std::collections::BTreeMap;
+
 use pointsman_core::id::Time;
 use pointsman_core::input::{DialFailure, Source};
 use pointsman_core::snapshot::{AddressSnapshot, LinkState, PeerSnapshot, Snapshot};
+use pointsman_sdk::reputation::Kind;
 use pointsman_sdk::selector::Class;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +30,11 @@ pub struct PeerView {
     pub moves: u64,
     /// Messages from it that were delivered here.
     pub received: u64,
+    /// How far it is trusted: from -1000 over 0 (unknown) to 1000.
+    pub standing: i32,
+    /// How often it was seen to do what since it is known: `ack`, `timeout`, `invalid`,
+    /// `refused`, `served`, `relayed`, `spam`.
+    pub seen: BTreeMap<String, u64>,
 }
 
 /// A rumour where a peer is.
@@ -88,6 +96,8 @@ fn view(now: Time, peer: &PeerSnapshot) -> PeerView {
             .collect(),
         moves: peer.moves,
         received: peer.received,
+        standing: peer.standing.score,
+        seen: Kind::ALL.map(|kind| (kind.name().to_owned(), peer.seen[kind as usize])).into(),
     }
 }
 

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use pointsman_core::limits;
-use pointsman_core::policy::Role;
-use pointsman_core::snapshot::{SlotSnapshot, Snapshot};
+use pointsman_core::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
-use super::hex64;
+use super::{FindingView, PolicyView, hex64};
 use crate::handle::About;
-use crate::policies::Seated;
+use crate::policies::Now;
 use crate::shell::Report;
 
 /// The node as a whole.
@@ -47,6 +46,8 @@ pub struct StatusView {
     pub under_way: usize,
     /// What was counted since the start; every name says what.
     pub counters: BTreeMap<String, u64>,
+    /// What is out of the ordinary now, the worst first; empty when all is well.
+    pub findings: Vec<FindingView>,
     /// Limits that are reached now, as sentences; empty when all is well.
     pub limits_reached: Vec<String>,
 }
@@ -86,33 +87,6 @@ pub struct CutView {
     pub outbound: bool,
 }
 
-/// A slot and the policy in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyView {
-    /// `selector` or `failover`.
-    pub role: String,
-    /// What the config names: `builtin:NAME`, `embedded:NAME` or a path.
-    pub module: String,
-    /// What runs: `builtin`, `embedded` or `file`.
-    pub kind: String,
-    /// The policy's own name.
-    pub name: String,
-    /// Its version; empty for a builtin.
-    pub version: String,
-    /// Digest of the module, in hexadecimal; `null` for a builtin.
-    pub digest: Option<String>,
-    /// What an operator should know about it; `null` where nothing.
-    pub note: Option<String>,
-    /// Questions asked.
-    pub asked: u64,
-    /// Questions that the builtin answered in a module's stead.
-    pub answered_by_builtin: u64,
-    /// Answers that did not count.
-    pub strikes: u64,
-    /// Why the last of them did not.
-    pub last_strike: Option<String>,
-}
-
 /// Messages that wait for applications here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailView {
@@ -125,7 +99,7 @@ pub struct MailView {
 }
 
 /// The whole of it.
-pub fn status(about: &About, seated: &[Seated], report: &Report) -> StatusView {
+pub fn status(about: &About, slots: &[Now], report: &Report) -> StatusView {
     let node = &report.node;
     let peers = super::peers(node);
     StatusView {
@@ -141,7 +115,7 @@ pub fn status(about: &About, seated: &[Seated], report: &Report) -> StatusView {
         peers: peers.len(),
         peers_linked: peers.iter().filter(|peer| peer.links_usable > 0).count(),
         links: peers.iter().map(|peer| peer.links).sum(),
-        policies: policies(seated, node),
+        policies: super::policies(slots, report),
         mail: MailView {
             listeners: report.mail.listeners,
             unclaimed: report.mail.unclaimed,
@@ -149,33 +123,8 @@ pub fn status(about: &About, seated: &[Seated], report: &Report) -> StatusView {
         },
         under_way: report.under_way,
         counters: counters(report),
+        findings: report.findings.iter().map(super::finding).collect(),
         limits_reached: limits_reached(node),
-    }
-}
-
-/// The slots.
-pub(crate) fn policies(seated: &[Seated], node: &Snapshot) -> Vec<PolicyView> {
-    let slot = |role| match role {
-        Role::Selector => node.selector.clone(),
-        Role::Failover => node.failover.clone(),
-        Role::Reputation | Role::Anomaly => SlotSnapshot::default(),
-    };
-    seated.iter().map(|one| policy(one, &slot(one.role))).collect()
-}
-
-fn policy(seated: &Seated, slot: &SlotSnapshot) -> PolicyView {
-    PolicyView {
-        role: seated.role.name().to_owned(),
-        module: seated.module.clone(),
-        kind: seated.kind.name().to_owned(),
-        name: seated.name.clone(),
-        version: seated.version.clone(),
-        digest: seated.digest.clone(),
-        note: seated.note.clone(),
-        asked: slot.asked,
-        answered_by_builtin: slot.answered_by_builtin,
-        strikes: slot.strikes,
-        last_strike: slot.last_strike.map(|strike| strike.to_string()),
     }
 }
 
@@ -205,6 +154,7 @@ fn uplinks(report: &Report) -> Vec<UplinkView> {
 
 fn counters(report: &Report) -> BTreeMap<String, u64> {
     let tally = report.tally;
+    let aside = &report.aside;
     let own = [
         ("loop_turns", tally.turns),
         ("loop_lag_us_max", tally.lag_us_max),
@@ -213,6 +163,15 @@ fn counters(report: &Report) -> BTreeMap<String, u64> {
         ("dials_unheard", tally.dials_unheard),
         ("connections_refused", tally.connections_refused),
         ("handshakes_failed", tally.handshakes_failed),
+        ("standings_asked", aside.reputation.asked),
+        ("inspections_asked", aside.anomaly.asked),
+        ("aside_dropped", aside.dropped),
+        ("aside_unanswered", aside.unanswered),
+        ("lessons", aside.lessons),
+        ("outcomes_learned", aside.outcomes_learned),
+        ("outcomes_unknown", aside.outcomes_unknown),
+        ("learn_failures", aside.learn_failures),
+        ("checkpoints", aside.checkpoints),
     ];
     let all = report.node.counters.iter().copied().chain(own);
     all.map(|(name, count)| (name.to_owned(), count)).collect()

@@ -1,0 +1,509 @@
+//! What is in the slots, and every way in and out of them.
+//!
+//! Whoever holds the node's setup holds this, so there is one change at a time. A change is
+//! prepared here off the loop ([`Slots::prepare`]), ordered to the loop by the caller, and
+//! entered here once the loop has it ([`Slots::entered`]). What the loop does by itself, at the
+//! end of a probation, is entered by [`Slots::proven`] and [`Slots::rolled_back`], which may come
+//! late: by then something else may be live.
+//!
+//! A policy that a command put in stays until the next edit of its slot's keys in the config, or
+//! a restart.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pointsman_core::config::{Config, PolicyConfig, PolicyRules};
+use pointsman_core::policy::{Policy, Probation, Question, Role, Swap};
+use pointsman_sdk::Manifest;
+
+use super::Policies;
+use super::book::{Book, Live, Now};
+use super::candidate::{About, Candidate, Ready, Tools, Wish};
+use super::history::{Cause, Entry, Turn};
+use super::kept::Kept;
+use super::quarantine::{Held, Mark};
+use super::seat::{SeatError, Seated, Step, Steps};
+use super::source::{Code, module_text};
+use super::trust::{Admitted, Rules, Trust, TrustError};
+use crate::aside::{self, AsideHandle, LearnerSeat};
+use crate::shell::Placed;
+use crate::shell::journal::unix_ms;
+
+/// Records of generations that may still come back, or that late news may be about.
+const RECORDS_MAX: usize = 32;
+
+/// The parts of a node that fill its slots.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    policies: Arc<Policies>,
+    /// The state folder.
+    folder: PathBuf,
+    pub(crate) book: Arc<Book>,
+    /// Asks those that are not in line, and has the others learn.
+    aside: AsideHandle,
+    kept: Kept,
+    seats: BTreeMap<Role, Seat>,
+}
+
+/// A slot.
+#[derive(Debug)]
+struct Seat {
+    live: u64,
+    /// What comes back if the live one does not prove itself.
+    before: Option<u64>,
+    records: BTreeMap<u64, Record>,
+    /// Somebody put it in by command: the config does not count until its keys are edited.
+    commanded: bool,
+    configured: String,
+    shadow: Option<Seated>,
+}
+
+/// A policy that came into a slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) live: Live,
+    pub(crate) wish: Wish,
+    pub(crate) mark: Mark,
+    /// `None` once it can neither come back nor prove itself.
+    pub(crate) code: Option<Code>,
+    /// Why it may be loaded; `None` for a native policy.
+    admitted: Option<Admitted>,
+    /// It did not prove itself.
+    failed: bool,
+}
+
+/// What a wish came to.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The very same policy is live on the same terms.
+    Same(Steps),
+    /// It stays out for now.
+    Held(Held),
+    /// It may take the slot.
+    Ready(Box<Ready>),
+}
+
+/// A policy that is out of this room's hands, on its way into its slot.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    policy: Policy,
+    learner: Option<LearnerSeat>,
+    generation: u64,
+    pub(crate) probation: Option<Probation>,
+    record: Record,
+    steps: Steps,
+}
+
+impl Slots {
+    /// Empty slots, and what earlier runs left in the state folder.
+    pub(crate) fn open(policies: Arc<Policies>, aside: AsideHandle, folder: &Path) -> Self {
+        Self {
+            policies,
+            folder: folder.to_owned(),
+            book: Arc::new(Book::open(folder)),
+            aside,
+            kept: Kept::new(folder.join("policies")),
+            seats: BTreeMap::new(),
+        }
+    }
+
+    /// Reads, admits, builds and tries a candidate. Touches nothing but the history, where it
+    /// is refused.
+    pub(crate) async fn prepare(
+        &self,
+        wish: Wish,
+        config: &Config,
+        recorded: Vec<Question>,
+    ) -> Result<Found, SeatError> {
+        let told = wish.clone();
+        match off_loop(move || Candidate::find(wish)).await {
+            Ok(candidate) => self.prepare_found(candidate, config, recorded).await,
+            Err(error) => {
+                self.refused(&told, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The same with code that was read before.
+    pub(crate) async fn prepare_found(
+        &self,
+        candidate: Candidate,
+        config: &Config,
+        recorded: Vec<Question>,
+    ) -> Result<Found, SeatError> {
+        let told = candidate.wish.clone();
+        let result = self.go(candidate, config, recorded).await;
+        if let Err(error) = &result {
+            self.refused(&told, error).await;
+        }
+        result
+    }
+
+    async fn go(
+        &self,
+        candidate: Candidate,
+        config: &Config,
+        recorded: Vec<Question>,
+    ) -> Result<Found, SeatError> {
+        let role = candidate.wish.role;
+        let trust = Trust::new(&Rules::of(config), &self.folder).map_err(|e| distrust(role, &e))?;
+        let vouch = move || candidate.trusted(&trust).map(|candidate| (candidate, trust));
+        let (candidate, trust) = off_loop(vouch).await?;
+        if self.is_live(&candidate) {
+            return Ok(Found::Same(candidate.steps));
+        }
+        if !candidate.wish.force
+            && let Some(held) = self.book.held(role, &candidate.mark)
+        {
+            return Ok(Found::Held(held));
+        }
+        let (policies, aside) = (Arc::clone(&self.policies), self.aside.clone());
+        let build = move || {
+            let learned = |manifest: &Manifest| {
+                let learned = aside.learned(role).filter(|learned| learned.fits(manifest));
+                learned.map(|learned| learned.state)
+            };
+            let tools = Tools {
+                policies: &policies,
+                trust: &trust,
+                recorded: &recorded,
+                learned: &learned,
+            };
+            candidate.build(&tools)
+        };
+        Ok(Found::Ready(Box::new(off_loop(build).await?)))
+    }
+
+    /// Whether the very same code is live with the same settings and bounds.
+    fn is_live(&self, candidate: &Candidate) -> bool {
+        let role = candidate.wish.role;
+        self.live(role).is_some_and(|live| {
+            let (new, old) = (&candidate.wish.config, &live.wish.config);
+            live.mark == candidate.mark
+                && (new.budget_us, new.memory_mib) == (old.budget_us, old.memory_mib)
+        })
+    }
+
+    /// Gives a policy its number and its probation: at the start, and without a policy to come
+    /// back, there is none.
+    pub(crate) fn leave(&self, ready: Ready, rules: &PolicyRules) -> Leaving {
+        let Ready { candidate, policy, about } = ready;
+        let Candidate { wish, code, mark, steps } = candidate;
+        let About { seated, learner, admitted } = about;
+        let role = wish.role;
+        let generation = self.next_generation(role);
+        let us = rules.probation_us;
+        let mean_cost_ns_max = wish.config.mean_us.saturating_mul(1000);
+        let watched = us > 0 && self.seats.contains_key(&role);
+        let probation = watched.then_some(Probation { us, mean_cost_ns_max });
+        let live = Live { generation, seated, from: wish.from, since_unix_ms: unix_ms() };
+        let record = Record { live, wish, mark, code: Some(code), admitted, failed: false };
+        Leaving { policy, learner, generation, probation, record, steps }
+    }
+
+    /// Hands a policy to whoever asks it off the loop, and beside one that is asked in line
+    /// whatever learns for it. What is asked in line comes back, for the loop.
+    pub(crate) fn send_off(&self, leaving: Leaving) -> (Option<Placed>, Record, Steps) {
+        let Leaving { policy, learner, generation, probation, record, steps } = leaving;
+        let role = policy.role();
+        let placed = match policy {
+            Policy::Selector(module) => {
+                self.teach(role, generation, learner);
+                Some(Placed::Selector(Swap { module: Some(module), generation, probation }))
+            }
+            Policy::Failover(module) => {
+                self.teach(role, generation, learner);
+                Some(Placed::Failover(Swap { module: Some(module), generation, probation }))
+            }
+            Policy::Reputation(module) => {
+                let swap = Swap { module: Some(module), generation, probation };
+                self.aside.seat(aside::Seat::Reputation(swap));
+                None
+            }
+            Policy::Anomaly(module) => {
+                let swap = Swap { module: Some(module), generation, probation };
+                self.aside.seat(aside::Seat::Anomaly(swap));
+                None
+            }
+        };
+        (placed, record, steps)
+    }
+
+    fn teach(&self, role: Role, generation: u64, learner: Option<LearnerSeat>) {
+        self.aside.seat(match learner {
+            Some(learner) => aside::Seat::Learner(Box::new(LearnerSeat { generation, ..learner })),
+            None => aside::Seat::NoLearner { role, generation },
+        });
+    }
+
+    fn next_generation(&self, role: Role) -> u64 {
+        let newest = self.seats.get(&role).and_then(|seat| seat.records.keys().last().copied());
+        self.book.generation(role).max(newest.unwrap_or(0)) + 1
+    }
+
+    /// The loop has it: enters it.
+    pub(crate) async fn entered(&mut self, record: Record, on_probation: bool, configured: &str) {
+        let (role, generation) = (record.live.seated.role, record.live.generation);
+        if record.wish.force {
+            self.release(role, record.mark.clone()).await;
+        }
+        self.write(entry(&record, Turn::Live, None)).await;
+        let commanded = matches!(record.wish.from, Cause::Command | Cause::Promote | Cause::Rollback);
+        match self.seats.get_mut(&role) {
+            Some(seat) => {
+                seat.before = on_probation.then(|| seat.before.unwrap_or(seat.live));
+                seat.live = generation;
+                seat.commanded = commanded;
+                seat.records.insert(generation, record);
+                seat.trim();
+            }
+            None => {
+                let records = BTreeMap::from([(generation, record)]);
+                let configured = configured.to_owned();
+                let (live, before, shadow) = (generation, None, None);
+                let seat = Seat { live, before, records, commanded, configured, shadow };
+                self.seats.insert(role, seat);
+            }
+        }
+        if !on_probation {
+            self.keep(role).await;
+        }
+        self.show(role);
+    }
+
+    /// A policy outlived its probation.
+    pub(crate) async fn proven(&mut self, role: Role, generation: u64) {
+        let Some(seat) = self.seats.get_mut(&role) else { return };
+        let Some(record) = seat.records.get(&generation).cloned() else { return };
+        if seat.live == generation {
+            seat.before = None;
+            seat.trim();
+        }
+        self.release(role, record.mark.clone()).await;
+        self.write(entry(&record, Turn::Proven, None)).await;
+        self.keep(role).await;
+        self.show(role);
+    }
+
+    /// A policy did not, and what was there before is back. `for_good` tells that it failed,
+    /// rather than that an operator wanted the one before: it is quarantined then.
+    pub(crate) async fn rolled_back(
+        &mut self,
+        role: Role,
+        generation: u64,
+        to: u64,
+        why: &str,
+        failed: bool,
+    ) -> Option<RolledBack> {
+        let seat = self.seats.get_mut(&role)?;
+        let gone = seat.records.get(&generation).cloned()?;
+        if let Some(gone) = seat.records.get_mut(&generation) {
+            gone.failed = failed;
+        }
+        if seat.live == generation && seat.records.contains_key(&to) {
+            seat.live = to;
+            seat.before = None;
+            seat.commanded |= !failed;
+            if let Some(back) = seat.records.get_mut(&to) {
+                back.live.from = Cause::Rollback;
+                back.live.since_unix_ms = unix_ms();
+            }
+        }
+        let back = seat.records.get(&to).map(|record| record.live.clone());
+        let held = if failed { Some(self.hold(role, gone.mark.clone(), why).await) } else { None };
+        self.write(entry(&gone, Turn::RolledBack, Some(why))).await;
+        self.show(role);
+        Some(RolledBack { gone: gone.live, back, held })
+    }
+
+    /// What is live.
+    pub(crate) fn live(&self, role: Role) -> Option<&Record> {
+        let seat = self.seats.get(&role)?;
+        seat.records.get(&seat.live)
+    }
+
+    /// What was live before, whether it is warm or not.
+    pub(crate) fn before(&self, role: Role) -> Option<&Record> {
+        let seat = self.seats.get(&role)?;
+        match seat.before {
+            Some(before) => seat.records.get(&before),
+            None => seat.records.get(&seat.previous()?),
+        }
+    }
+
+    /// Whether the one before is warm.
+    pub(crate) fn on_probation(&self, role: Role) -> bool {
+        self.seats.get(&role).is_some_and(|seat| seat.before.is_some())
+    }
+
+    /// Whether a command put it in, so that the config does not count for now.
+    pub(crate) fn commanded(&self, role: Role) -> bool {
+        self.seats.get(&role).is_some_and(|seat| seat.commanded)
+    }
+
+    /// Whether a policy was rolled back and has not proven itself since.
+    pub(crate) fn doubts(&self, role: Role, mark: &Mark) -> bool {
+        self.book.doubts(role, mark)
+    }
+
+    /// The policy that proved itself last.
+    pub(crate) fn kept(&self, role: Role) -> Option<PolicyConfig> {
+        self.kept.find(role)
+    }
+
+    /// The config names this from now on, and counts again.
+    pub(crate) fn configured(&mut self, role: Role, config: &PolicyConfig) {
+        if let Some(seat) = self.seats.get_mut(&role) {
+            seat.configured = module_text(&config.module);
+            seat.commanded = false;
+        }
+        self.show(role);
+    }
+
+    /// A candidate answers beside the live one, or does so no more.
+    pub(crate) fn shadowed(&mut self, role: Role, shadow: Option<Seated>) {
+        if let Some(seat) = self.seats.get_mut(&role) {
+            seat.shadow = shadow;
+        }
+        self.show(role);
+    }
+
+    fn show(&self, role: Role) {
+        let Some(seat) = self.seats.get(&role) else { return };
+        let live = |generation| seat.records.get(&generation).map(|one| one.live.clone());
+        let Some(now) = live(seat.live) else { return };
+        let note = (seat.commanded && now.seated.module != seat.configured).then(|| {
+            let configured = &seat.configured;
+            format!(
+                "by command; config.toml names {configured}, which comes back with a restart \
+                 or the next edit of [policy.{}]",
+                role.name()
+            )
+        });
+        self.book.show(Now {
+            live: now,
+            before: seat.before.and_then(live),
+            configured: seat.configured.clone(),
+            note,
+            shadow: seat.shadow.clone(),
+        });
+    }
+
+    async fn keep(&self, role: Role) {
+        let Some(record) = self.live(role).cloned() else { return };
+        let Record { wish, code: Some(code), admitted, .. } = record else { return };
+        let folder = self.folder.clone();
+        let remember = move || admitted.map_or(Ok(()), |one| remember(&one, &folder));
+        if let Err(error) = off_loop(remember).await {
+            tracing::warn!(role = role.name(), %error, "an older version may come back one day");
+        }
+        let kept = self.kept.clone();
+        if let Err(error) = off_loop(move || kept.keep(role, &wish.config, &code)).await {
+            tracing::warn!(
+                role = role.name(), %error,
+                "the proven policy can't be copied to the state folder: a restart can't fall back to it"
+            );
+        }
+    }
+
+    async fn refused(&self, wish: &Wish, error: &SeatError) {
+        self.write(Entry {
+            at_unix_ms: unix_ms(),
+            role: wish.role.name().to_owned(),
+            outcome: Turn::Refused,
+            generation: None,
+            name: String::new(),
+            version: String::new(),
+            digest: None,
+            module: module_text(&wish.config.module),
+            from: wish.from,
+            who: wish.who.clone(),
+            why: Some(format!("{}: {}", error.step, error.message)),
+        })
+        .await;
+    }
+
+    async fn write(&self, entry: Entry) {
+        let book = Arc::clone(&self.book);
+        off_loop(move || book.add(entry)).await;
+    }
+
+    async fn hold(&self, role: Role, mark: Mark, why: &str) -> Duration {
+        let (book, why) = (Arc::clone(&self.book), why.to_owned());
+        off_loop(move || book.hold(role, &mark, &why)).await
+    }
+
+    async fn release(&self, role: Role, mark: Mark) {
+        let book = Arc::clone(&self.book);
+        off_loop(move || book.release(role, &mark)).await;
+    }
+}
+
+/// What a rollback did.
+#[derive(Clone, Debug)]
+pub(crate) struct RolledBack {
+    pub(crate) gone: Live,
+    /// `None` where it is no longer known.
+    pub(crate) back: Option<Live>,
+    /// For how long the one that is gone stays out.
+    pub(crate) held: Option<Duration>,
+}
+
+impl Seat {
+    /// The generation before the live one, of those that did not fail.
+    fn previous(&self) -> Option<u64> {
+        let before = self.records.range(..self.live).rev();
+        before.into_iter().find(|(_, record)| !record.failed).map(|(&number, _)| number)
+    }
+
+    /// Lets go of what can't come back: code first, then the oldest records.
+    fn trim(&mut self) {
+        let kept = [Some(self.live), self.before, self.previous()];
+        let is_kept = |number: u64| kept.contains(&Some(number));
+        for (&number, record) in &mut self.records {
+            if !is_kept(number) {
+                record.code = None;
+            }
+        }
+        let surplus = self.records.len().saturating_sub(RECORDS_MAX);
+        let numbers = self.records.keys().copied().filter(|&number| !is_kept(number));
+        for number in numbers.take(surplus).collect::<Vec<_>>() {
+            self.records.remove(&number);
+        }
+    }
+}
+
+fn distrust(role: Role, error: &TrustError) -> SeatError {
+    SeatError::new(role, Step::Trust, error.key(), error)
+}
+
+/// A version that has proven itself forbids older ones.
+fn remember(admitted: &Admitted, folder: &Path) -> Result<(), TrustError> {
+    Trust::new(&Rules::default(), folder)?.went_live(admitted)
+}
+
+fn entry(record: &Record, outcome: Turn, why: Option<&str>) -> Entry {
+    let Live { generation, seated, .. } = &record.live;
+    Entry {
+        at_unix_ms: unix_ms(),
+        role: seated.role.name().to_owned(),
+        outcome,
+        generation: Some(*generation),
+        name: seated.name.clone(),
+        version: seated.version.clone(),
+        digest: seated.digest.clone(),
+        module: seated.module.clone(),
+        from: record.wish.from,
+        who: record.wish.who.clone(),
+        why: why.map(str::to_owned),
+    }
+}
+
+/// Does what blocks in a thread of its own.
+pub(crate) async fn off_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.expect("loading a policy does not panic, and nobody aborts it")
+}
