@@ -7,7 +7,7 @@
 use core::marker::PhantomData;
 use std::sync::Mutex;
 
-use crate::{Fault, Manifest, Paths, Settings, Value, failover, selector};
+use crate::{Fault, Manifest, Outcome, Paths, Settings, State, Value, failover, selector};
 
 pub use wit_bindgen::rt;
 
@@ -53,6 +53,36 @@ pub mod failover_role {
     });
 }
 
+/// The reputation policy's own part.
+#[expect(missing_docs, reason = "generated from the WIT")]
+pub mod reputation_role {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package pointsman:sdk; world reputation-role { export pointsman:policy/reputation@0.1.0; }",
+        world: "pointsman:sdk/reputation-role",
+        pub_export_macro: true,
+        export_macro_name: "__export_reputation_role",
+        default_bindings_module: "::pointsman_sdk::bindings::reputation_role",
+        runtime_path: "::pointsman_sdk::bindings::rt",
+    });
+}
+
+/// The anomaly policy's own part.
+#[expect(missing_docs, reason = "generated from the WIT")]
+pub mod anomaly_role {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package pointsman:sdk; world anomaly-role { export pointsman:policy/anomaly@0.1.0; }",
+        world: "pointsman:sdk/anomaly-role",
+        pub_export_macro: true,
+        export_macro_name: "__export_anomaly_role",
+        default_bindings_module: "::pointsman_sdk::bindings::anomaly_role",
+        runtime_path: "::pointsman_sdk::bindings::rt",
+    });
+}
+
+mod aside;
+
 use common::exports::pointsman::policy::{learner, lifecycle};
 pub use common::pointsman::policy::host_log::emit;
 use common::pointsman::policy::types;
@@ -77,11 +107,10 @@ impl<P: Default> Slot<P> {
 
     fn configure(
         &self,
-        settings: Vec<types::Setting>,
-        apply: impl FnOnce(&mut P, &Settings) -> Result<(), Fault>,
+        apply: impl FnOnce(&mut P) -> Result<(), Fault>,
     ) -> Result<(), types::Fault> {
         let mut policy = P::default();
-        apply(&mut policy, &settings_from(settings)).map_err(fault_into)?;
+        apply(&mut policy).map_err(fault_into)?;
         *self.0.lock().expect("a panic aborts, so the lock is never poisoned") = Some(policy);
         Ok(())
     }
@@ -101,6 +130,12 @@ pub trait Held {
 
     /// Hands it its settings.
     fn configure(policy: &mut Self::Policy, settings: &Settings) -> Result<(), Fault>;
+
+    /// Hands it what was learned so far, of a schema that its manifest names.
+    fn restore(policy: &mut Self::Policy, learned: &State) -> Result<(), Fault>;
+
+    /// What it makes of outcomes.
+    fn learn(before: Option<State>, seen: &[Outcome]) -> Option<State>;
 }
 
 /// Speaks the WIT on behalf of the policy that `H` holds.
@@ -114,15 +149,40 @@ impl<H: Held> lifecycle::Guest for Export<H> {
 
     fn configure(
         settings: Vec<types::Setting>,
-        _: Option<types::State>,
+        learned: Option<types::State>,
     ) -> Result<(), types::Fault> {
-        H::slot().configure(settings, H::configure)
+        H::slot().configure(|policy| {
+            H::configure(policy, &settings_from(settings))?;
+            match learned.map(state_from) {
+                None => Ok(()),
+                Some(state) if H::manifest().reads(state.schema) => H::restore(policy, &state),
+                Some(state) => Err(Fault::BadState(state.schema)),
+            }
+        })
     }
 }
 
 impl<H: Held> learner::Guest for Export<H> {
-    fn learn(before: Option<types::State>, _: Vec<learner::Outcome>) -> Option<types::State> {
-        before
+    fn learn(before: Option<types::State>, seen: Vec<learner::Outcome>) -> Option<types::State> {
+        let seen: Vec<_> = seen.into_iter().map(outcome_from).collect();
+        let after = H::learn(before.map(state_from), &seen);
+        after.map(|state| types::State { schema: state.schema, bytes: state.bytes })
+    }
+}
+
+fn state_from(state: types::State) -> State {
+    State { schema: state.schema, bytes: state.bytes }
+}
+
+fn outcome_from(seen: learner::Outcome) -> Outcome {
+    Outcome {
+        decision: seen.decision,
+        path: seen.path,
+        bytes: seen.bytes,
+        queue_us: seen.queue_us,
+        ack_us: seen.ack_us,
+        late: seen.late,
+        duplicate_won: seen.duplicate_won,
     }
 }
 

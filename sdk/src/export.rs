@@ -21,13 +21,29 @@ macro_rules! export_failover {
     ($policy:ty) => {};
 }
 
+/// Exports a type that implements [`Reputation`](crate::reputation::Reputation) as the
+/// module's policy. Once per crate, and the crate is a `cdylib`.
+#[cfg(any(not(target_arch = "wasm32"), feature = "native"))]
+#[macro_export]
+macro_rules! export_reputation {
+    ($policy:ty) => {};
+}
+
+/// Exports a type that implements [`Anomaly`](crate::anomaly::Anomaly) as the module's
+/// policy. Once per crate, and the crate is a `cdylib`.
+#[cfg(any(not(target_arch = "wasm32"), feature = "native"))]
+#[macro_export]
+macro_rules! export_anomaly {
+    ($policy:ty) => {};
+}
+
 /// Exports a type that implements [`Selector`](crate::selector::Selector) as the module's
 /// policy. Once per crate, and the crate is a `cdylib`.
 #[cfg(all(target_arch = "wasm32", not(feature = "native")))]
 #[macro_export]
 macro_rules! export_selector {
     ($policy:ty) => {
-        $crate::__hold!($policy, $crate::selector::Selector);
+        $crate::__hold!($policy, $crate::selector::Selector, learns);
         $crate::bindings::selector_role::__export_selector_role!(
             __PointsmanExport with_types_in $crate::bindings::selector_role
         );
@@ -40,9 +56,35 @@ macro_rules! export_selector {
 #[macro_export]
 macro_rules! export_failover {
     ($policy:ty) => {
-        $crate::__hold!($policy, $crate::failover::Failover);
+        $crate::__hold!($policy, $crate::failover::Failover, learns);
         $crate::bindings::failover_role::__export_failover_role!(
             __PointsmanExport with_types_in $crate::bindings::failover_role
+        );
+    };
+}
+
+/// Exports a type that implements [`Reputation`](crate::reputation::Reputation) as the
+/// module's policy. Once per crate, and the crate is a `cdylib`.
+#[cfg(all(target_arch = "wasm32", not(feature = "native")))]
+#[macro_export]
+macro_rules! export_reputation {
+    ($policy:ty) => {
+        $crate::__hold!($policy, $crate::reputation::Reputation, does_not_learn);
+        $crate::bindings::reputation_role::__export_reputation_role!(
+            __PointsmanExport with_types_in $crate::bindings::reputation_role
+        );
+    };
+}
+
+/// Exports a type that implements [`Anomaly`](crate::anomaly::Anomaly) as the module's
+/// policy. Once per crate, and the crate is a `cdylib`.
+#[cfg(all(target_arch = "wasm32", not(feature = "native")))]
+#[macro_export]
+macro_rules! export_anomaly {
+    ($policy:ty) => {
+        $crate::__hold!($policy, $crate::anomaly::Anomaly, does_not_learn);
+        $crate::bindings::anomaly_role::__export_anomaly_role!(
+            __PointsmanExport with_types_in $crate::bindings::anomaly_role
         );
     };
 }
@@ -50,8 +92,44 @@ macro_rules! export_failover {
 #[cfg(all(target_arch = "wasm32", not(feature = "native")))]
 #[doc(hidden)]
 #[macro_export]
+macro_rules! __learning {
+    ($policy:ty, $role:path, learns) => {
+        fn restore(
+            policy: &mut $policy,
+            learned: &$crate::State,
+        ) -> ::core::result::Result<(), $crate::Fault> {
+            <$policy as $role>::restore(policy, learned)
+        }
+
+        fn learn(
+            before: ::core::option::Option<$crate::State>,
+            seen: &[$crate::Outcome],
+        ) -> ::core::option::Option<$crate::State> {
+            <$policy as $role>::learn(before, seen)
+        }
+    };
+    ($policy:ty, $role:path, does_not_learn) => {
+        fn restore(
+            _: &mut $policy,
+            learned: &$crate::State,
+        ) -> ::core::result::Result<(), $crate::Fault> {
+            ::core::result::Result::Err($crate::Fault::BadState(learned.schema))
+        }
+
+        fn learn(
+            before: ::core::option::Option<$crate::State>,
+            _: &[$crate::Outcome],
+        ) -> ::core::option::Option<$crate::State> {
+            before
+        }
+    };
+}
+
+#[cfg(all(target_arch = "wasm32", not(feature = "native")))]
+#[doc(hidden)]
+#[macro_export]
 macro_rules! __hold {
-    ($policy:ty, $role:path) => {
+    ($policy:ty, $role:path, $learning:ident) => {
         static __POINTSMAN_POLICY: $crate::bindings::Slot<$policy> =
             $crate::bindings::Slot::new();
 
@@ -74,6 +152,8 @@ macro_rules! __hold {
             ) -> ::core::result::Result<(), $crate::Fault> {
                 <$policy as $role>::configure(policy, settings)
             }
+
+            $crate::__learning!($policy, $role, $learning);
         }
 
         type __PointsmanExport = $crate::bindings::Export<__PointsmanHeld>;

@@ -150,6 +150,16 @@ pub const HISTORY_ENTRIES_MAX: usize = 1_000;
 pub const HISTORY_TEXT_CHARS_MAX: usize = 500;
 /// Policies that are remembered because they were rolled back; the oldest makes room.
 pub const QUARANTINED_MAX: usize = 256;
+/// Bytes that a realtime packet may take beyond a link's room: it is never kept waiting by the
+/// bulk before it.
+pub const URGENT_BYTES: u64 = 16 << 10;
+/// Questions that wait to be put to the policy that is warm, to be compared. When full, they
+/// are not compared.
+pub const SHADOW_QUESTIONS_MAX: usize = 32;
+/// Places that are watched at once because traffic stalls there.
+pub const STALLS_MAX: usize = 64;
+/// Sampled decisions whose packet is under way. When full, no further one is sampled.
+pub const OPEN_DECISIONS_MAX: usize = 1024;
 /// Findings in one answer of an anomaly policy.
 pub const FINDINGS_MAX: usize = 64;
 /// Decisions and outcomes that wait for the decision log.

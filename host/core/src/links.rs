@@ -34,7 +34,7 @@ pub(crate) enum Carried {
 }
 
 /// Which piece of which message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PieceId {
     /// Index of the class.
     pub(crate) class: u8,
@@ -82,6 +82,8 @@ pub(crate) struct Acked {
     pub(crate) packets: u32,
     /// How many of them later than their timeout, the machine being awake.
     pub(crate) late: u32,
+    /// How many of those that carried a piece later than their timeout.
+    pub(crate) late_pieces: u32,
 }
 
 /// A link.
@@ -280,6 +282,7 @@ impl Link {
         acked.late += u32::from(late > 0 && !sent.slept);
         if let Carried::Piece(piece) = sent.carried {
             acked.pieces.push(piece);
+            acked.late_pieces += u32::from(late > 0);
         }
     }
 

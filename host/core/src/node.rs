@@ -10,16 +10,21 @@
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
 //! `failing` notices that it falters and asks the failover policy, `obeying` does what that
 //! says, and `observing` keeps what was seen for the policies that are asked off the loop.
+//! `proving` exchanges the policies themselves and watches the new ones; `deciding` tells of
+//! their decisions.
 
+mod deciding;
 mod dialling;
 mod failing;
 mod greeting;
 mod obeying;
 mod observing;
+mod proving;
 mod receiving;
 mod report;
 mod sending;
 mod timers;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -30,8 +35,11 @@ use crate::links::{Link, saturate};
 use crate::monitor::Monitor;
 use crate::output::{Event, Fate, Output, Refusal};
 use crate::peers::Peers;
+use crate::policy::Misconduct;
 use crate::policy::slot::{FailoverSlot, SelectorSlot};
+use deciding::Sampler;
 use pointsman_sdk::UNKNOWN;
+use proving::Proving;
 use report::Counters;
 use timers::{Timer, Timers};
 
@@ -62,6 +70,8 @@ pub struct Node {
     next_dial: u64,
     selector: SelectorSlot,
     failover: FailoverSlot,
+    proving: Proving,
+    sampler: Sampler,
     timers: Timers,
     /// Peers whose queues or links changed since packets were last spread.
     unsettled: BTreeSet<PeerNumber>,
@@ -100,6 +110,8 @@ impl Node {
             next_dial: 1,
             selector: SelectorSlot::default(),
             failover: FailoverSlot::default(),
+            proving: Proving::default(),
+            sampler: Sampler::default(),
             timers: Timers::default(),
             unsettled: BTreeSet::new(),
             orders: VecDeque::new(),
@@ -138,18 +150,16 @@ impl Node {
                 self.power = Power { battery_permille, charging, saver };
             }
             Input::Configured(config) => self.configured(config),
-            Input::SelectorSwapped(swap) => {
-                self.selector.swap(swap.module);
-                self.all_paths_changed();
+            Input::SelectorSwapped(swap) => self.selector_swapped(swap),
+            Input::FailoverSwapped(swap) => self.failover_swapped(swap),
+            Input::SelectorLearned { module, generation } => {
+                self.selector.learned(module, generation);
             }
-            Input::FailoverSwapped(swap) => {
-                self.failover.swap(swap.module);
-                self.clear_masks();
+            Input::FailoverLearned { module, generation } => {
+                self.failover.learned(module, generation);
             }
-            Input::SelectorLearned { .. }
-            | Input::FailoverLearned { .. }
-            | Input::RollBack(_)
-            | Input::SampleDecisions { .. } => {}
+            Input::RollBack(role) => self.roll_back(role, Misconduct::Ordered),
+            Input::SampleDecisions { every } => self.sampler.sample(every),
             Input::Stood { peer, standing } => self.stood(peer, standing),
         }
     }
@@ -157,8 +167,11 @@ impl Node {
     /// The next order, until there are none.
     pub fn poll(&mut self) -> Option<Output> {
         while self.orders.is_empty() {
-            let peer = self.unsettled.pop_first()?;
-            self.settle(peer);
+            if let Some(peer) = self.unsettled.pop_first() {
+                self.settle(peer);
+            } else if !self.compare_next() {
+                return None;
+            }
         }
         self.orders.pop_front()
     }
@@ -208,6 +221,7 @@ impl Node {
                 Timer::Link(link) => self.check_link(link),
                 Timer::Peer(peer) => self.check_peer(peer),
                 Timer::Step => self.step(),
+                Timer::Judge => self.judge(),
             }
         }
     }
@@ -239,14 +253,6 @@ impl Node {
                 self.orders.push_back(Output::Fate { token, fate });
             }
         }
-    }
-
-    fn all_paths_changed(&mut self) {
-        for number in self.peers.numbers() {
-            if let Some(peer) = self.peers.get_mut(number) {
-                peer.paths_changed();
-                self.unsettled.insert(number);
-            }
-        }
+        self.outcomes_given_up(number);
     }
 }

@@ -92,6 +92,8 @@ pub(crate) struct Peer {
     pub(crate) next_tick: Option<Time>,
     /// What was seen of it, and where that has it stand.
     pub(crate) record: Record,
+    /// The mask of its links is that of a failover policy that is gone, and ends then.
+    pub(crate) inherited_until: Option<Time>,
 }
 
 impl Peer {
@@ -117,6 +119,7 @@ impl Peer {
             tell_acks_on: None,
             next_tick: None,
             record: Record::default(),
+            inherited_until: None,
         }
     }
 

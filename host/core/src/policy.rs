@@ -178,6 +178,11 @@ pub enum Misconduct {
         /// Age of the oldest.
         waited_us: u64,
     },
+    /// It moves traffic to and fro although the policy before would have left it where it is.
+    Restless {
+        /// So often within the last seconds.
+        moves: u32,
+    },
     /// An operator asked for it.
     Ordered,
 }
@@ -202,6 +207,10 @@ impl fmt::Display for Misconduct {
             Self::Stalled { waited_us } => write!(
                 f,
                 "messages wait for {waited_us} us, which the policy before would have sent"
+            ),
+            Self::Restless { moves } => write!(
+                f,
+                "it moved traffic {moves} times within seconds, where the policy before would not"
             ),
             Self::Ordered => f.write_str("an operator asked for it"),
         }

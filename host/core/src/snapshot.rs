@@ -45,6 +45,11 @@ pub struct SlotSnapshot {
     pub generation: u64,
     /// Whether it still must prove itself, with the one before kept warm.
     pub on_probation: bool,
+    /// What a question to the module costs on average, in nanoseconds, where it is measured.
+    pub mean_cost_ns: Option<u32>,
+    /// Questions that the warm one was asked beside it, so that the two can be compared; their
+    /// cost delays no packet.
+    pub shadowed: u64,
 }
 
 /// A peer.

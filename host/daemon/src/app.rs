@@ -14,7 +14,6 @@ use pointsman_core::id::PeerId;
 use pointsman_core::input::{Input, Source};
 use pointsman_core::limits::{COMMANDS_MAX, SUBMISSIONS_MAX};
 use pointsman_core::policy::{Policy, Role, builtin};
-use pointsman_engine::Compiler;
 use pointsman_sdk::Settings;
 use tokio::sync::mpsc;
 
@@ -65,35 +64,13 @@ pub enum StartError {
     Watch(std::io::Error),
 }
 
-/// What a node gets from the program that it runs in.
-pub struct Surroundings {
-    /// Called when `log.level` changes; a program with a log of its own gives one that does
-    /// nothing.
-    pub set_log_filter: SetLogFilter,
-    /// What compiles modules: a process of its own can be limited and ended, this one can't.
-    pub compiler: Compiler,
-}
-
-impl std::fmt::Debug for Surroundings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Surroundings").field("compiler", &self.compiler).finish_non_exhaustive()
-    }
-}
-
-/// Starts a node that compiles modules in this process. Must be called inside a tokio runtime
-/// with time and IO.
+/// Starts a node. Must be called inside a tokio runtime with time and IO.
 ///
 /// `set_log_filter` is called when `log.level` changes; a program with a log of its own gives
 /// one that does nothing.
 pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Pointsman, StartError> {
-    start_in(loaded, Surroundings { set_log_filter, compiler: Compiler::InProcess }).await
-}
-
-/// Starts a node. Must be called inside a tokio runtime with time and IO.
-pub async fn start_in(loaded: &Loaded, around: Surroundings) -> Result<Pointsman, StartError> {
     let config = loaded.config.clone();
-    let Surroundings { set_log_filter, compiler } = around;
-    let policies = Arc::new(Policies::new(engine_setup(compiler)));
+    let policies = Arc::new(Policies::default());
     let state = state_folder(loaded);
     let (aside, told, thread) = aside::start(aside_setup(&state)).map_err(StartError::Aside)?;
     let around_loop = aside.clone();
@@ -187,12 +164,6 @@ fn about(peer: PeerId, loaded: &Loaded) -> About {
 fn decision_log(loaded: &Loaded) -> std::io::Result<DecisionLog> {
     let rules = &loaded.config.policy;
     DecisionLog::start(state_folder(loaded).join("decisions"), rules.log_mib, rules.sample)
-}
-
-/// Modules that were compiled once are kept for the next start.
-fn engine_setup(compiler: Compiler) -> pointsman_engine::Setup {
-    let cache = Some(places::cache_folder().join("modules"));
-    pointsman_engine::Setup { cache, compiler, ..pointsman_engine::Setup::default() }
 }
 
 /// A Node that knows its static peers.

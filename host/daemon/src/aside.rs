@@ -11,6 +11,7 @@
 mod checkpoint;
 mod inbox;
 mod learning;
+mod native;
 mod slot;
 mod wasm;
 mod worker;
@@ -68,6 +69,9 @@ pub enum AsideFact {
     },
     /// All that is out of the ordinary now, vetted.
     Found(Vec<Finding>),
+    /// An answer with its question, while somebody compares. Its number counts answers of the
+    /// thread.
+    Answered(Box<Decision>),
     /// Something happened in the slot of reputation or anomaly: the same events as of the
     /// slots of the Node.
     Happened(Event),
@@ -156,6 +160,8 @@ struct Shared {
     shelf: Mutex<Shelf>,
     /// Whether anybody learns: outcomes are not even queued otherwise.
     learns: AtomicBool,
+    /// Whether somebody compares answers.
+    compared: AtomicBool,
 }
 
 /// Starts the thread. Its facts must be taken; it ends when it is closed.
@@ -210,6 +216,11 @@ impl AsideHandle {
     /// [fits](Learned::fits).
     pub fn learned(&self, role: Role) -> Option<Learned> {
         self.shared.shelf.lock().unwrap_or_else(PoisonError::into_inner).get(&role).cloned()
+    }
+
+    /// Has every answer told with its question, or no longer.
+    pub fn compare(&self, wanted: bool) {
+        self.shared.compared.store(wanted, Ordering::Relaxed);
     }
 
     /// What was counted.

@@ -34,7 +34,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::control::client::Client;
-use crate::places;
+use crate::{places, policies};
 use failure::{Failure, USAGE};
 use out::Out;
 
@@ -86,6 +86,9 @@ enum Command {
     Stop(stop::Args),
     /// Prints the identity, or makes one.
     Identity(identity::Args),
+    /// Compiles a module for the node that starts it.
+    #[command(name = compile::NAME, hide = true)]
+    Compile(compile::Args),
     /// Prints completions for a shell.
     Completions(completions::Args),
     /// Prints the manual, or writes its pages.
@@ -104,11 +107,10 @@ impl Context {
     }
 }
 
-/// Runs the command of this process.
+/// Runs the command of this process, whose program is `pointsman`: so modules are compiled in
+/// children that run it, too.
 pub fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|first| first == compile::NAME) {
-        return compile::run();
-    }
+    policies::compile_in_children(compile::NAME);
     run(std::env::args_os())
 }
 
@@ -135,6 +137,7 @@ fn execute(command: Command, context: &mut Context) -> Result<(), Failure> {
         Command::Run(args) => run::run(&args, context),
         Command::Demo(args) => wait(demo::run(&args)),
         Command::Check(args) => check::run(&args, context),
+        Command::Compile(compile::Args {}) => compile::run(),
         Command::Identity(args) => identity::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),

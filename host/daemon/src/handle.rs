@@ -22,8 +22,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::SetLogFilter;
 use crate::aside::AsideHandle;
-use crate::decision_log::DecisionLog;
 use crate::control::views::{self, LinkView, PeerView, PolicyView, StatusView};
+use crate::decision_log::DecisionLog;
 use crate::policies::{Book, Slots};
 use crate::shell::journal::{Follower, Journal};
 use crate::shell::mail::{Filter, Mail, Receiver};
@@ -33,8 +33,8 @@ use crate::uplinks::UplinkWatch;
 use crate::watch::Watch;
 
 pub(crate) use keeping::keep;
-pub(crate) use shadowing::Shadowing;
 pub use reconfigure::{ReconfigureError, Reconfigured};
+pub(crate) use shadowing::Shadowing;
 pub use shadowing::{ShadowError, Shadowed};
 pub use swapping::{SwapError, SwapOrder, Swapped};
 pub(crate) use watching::{follow_edits, watched};

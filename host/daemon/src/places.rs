@@ -38,11 +38,11 @@ pub fn state_folder() -> PathBuf {
         .map_or_else(|| PathBuf::from("/var/lib/pointsman"), |folder| folder.join("pointsman"))
 }
 
-/// The folder for what can be made again: `$XDG_CACHE_HOME/pointsman`, for root without a home
-/// `/var/cache/pointsman`.
-pub fn cache_folder() -> PathBuf {
-    folder_of("XDG_CACHE_HOME", ".cache")
-        .map_or_else(|| PathBuf::from("/var/cache/pointsman"), |folder| folder.join("pointsman"))
+/// The folder for compiled policies, which can be removed at any time:
+/// `$XDG_CACHE_HOME/pointsman/compiled`, for root without a home below `/var/cache`.
+pub fn compiled_folder() -> PathBuf {
+    let cache = folder_of("XDG_CACHE_HOME", ".cache");
+    cache.unwrap_or_else(|| PathBuf::from("/var/cache")).join("pointsman/compiled")
 }
 
 fn folder_of(variable: &str, below_home: &str) -> Option<PathBuf> {

@@ -20,37 +20,62 @@ mod slots;
 mod source;
 mod start;
 mod state;
+mod tenancy;
 pub mod trust;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use pointsman_core::config::PolicyConfig;
 use pointsman_core::policy::Role;
-use pointsman_engine::{Engine, EngineError, InspectError, Module, Setup};
+use pointsman_engine::{Compiler, Engine, EngineError, InspectError, Module, Setup};
+
+use crate::places;
 
 pub use book::{Book, Live, Now};
 pub(crate) use candidate::{Candidate, Wish};
 pub use quarantine::Held;
 pub use seat::{Kind, SeatError, Seated, Step, Steps};
 pub(crate) use slots::{Found, Leaving, RolledBack, Slots, off_loop};
-use trust::Trust;
 pub(crate) use source::embedded_bytes;
 pub use source::{NATIVE_BUILTINS, ReadError, embedded, module_text, natives, read};
 pub(crate) use start::{Filled, fill};
+use trust::Trust;
 
-/// Compiles modules. The engine starts with the first one.
-#[derive(Debug)]
-pub struct Policies {
-    setup: Setup,
-    engine: OnceLock<Engine>,
+/// The command of this program that compiles a module, where the process runs this program.
+static COMPILE: OnceLock<&str> = OnceLock::new();
+
+/// From now on modules are compiled in children, which run this program with this command. For
+/// `pointsman` itself: the program around a library has no such command.
+pub(crate) fn compile_in_children(command: &'static str) {
+    COMPILE.get_or_init(|| command);
 }
 
-impl Default for Policies {
-    /// Compiles in this process, without a cache.
-    fn default() -> Self {
-        Self::new(Setup::default())
+/// Starts an engine that keeps what it compiles. A cache that can't be used is no reason to
+/// have no policies.
+fn start_engine() -> Result<Engine, EngineError> {
+    let compiler = match COMPILE.get() {
+        // This very program, even if its file was replaced meanwhile.
+        Some(&command) if cfg!(target_os = "linux") => Compiler::Child {
+            program: PathBuf::from("/proc/self/exe"),
+            arguments: vec![command.into()],
+        },
+        Some(_) | None => Compiler::InProcess,
+    };
+    let setup = Setup { cache: Some(places::compiled_folder()), compiler, ..Setup::default() };
+    match Engine::new(setup.clone()) {
+        Err(error @ EngineError::Cache { .. }) => {
+            tracing::warn!("{error}; policies are compiled at every start");
+            Engine::new(Setup { cache: None, ..setup })
+        }
+        started => started,
     }
+}
+
+/// Compiles modules. The engine starts with the first one.
+#[derive(Debug, Default)]
+pub struct Policies {
+    engine: OnceLock<Engine>,
 }
 
 /// Why bytes are no policy.
@@ -65,11 +90,6 @@ pub enum OpenError {
 }
 
 impl Policies {
-    /// Compiles as the setup says.
-    pub fn new(setup: Setup) -> Self {
-        Self { setup, engine: OnceLock::new() }
-    }
-
     /// Checks and compiles a module.
     pub fn open(&self, bytes: &[u8]) -> Result<Module, OpenError> {
         Ok(self.engine()?.open(bytes)?)
@@ -91,7 +111,7 @@ impl Policies {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let engine = Engine::new(self.setup.clone())?;
+        let engine = start_engine()?;
         Ok(self.engine.get_or_init(|| engine))
     }
 }

@@ -26,9 +26,12 @@ pub(crate) enum Reserve {
 
 /// The engine for this machine: with little address space (a small board, a limit of the
 /// process) it reserves less and checks more.
-pub(crate) fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
+pub(crate) fn engine(limits: &Limits) -> wasmtime::Result<(Engine, Reserve)> {
     let roomy = Engine::new(&config(limits, Reserve::Whole))?;
-    if has_room(&roomy) { Ok(roomy) } else { Engine::new(&config(limits, Reserve::Modest)) }
+    if has_room(&roomy) {
+        return Ok((roomy, Reserve::Whole));
+    }
+    Ok((Engine::new(&config(limits, Reserve::Modest))?, Reserve::Modest))
 }
 
 /// Tries it, which costs microseconds: reserved memory is not used.

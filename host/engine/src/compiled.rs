@@ -79,8 +79,7 @@ impl Compiled {
         allowance: Allowance,
         budget_us: u32,
     ) -> Result<Started, StartError> {
-        let memory_bytes = allowance.memory_bytes.min(self.limits.memory_bytes);
-        let guest = Guest::new(name, memory_bytes, self.limits.table_elements);
+        let guest = Guest::new(name, allowance.memory_bytes, self.limits.table_elements);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| guest);
         store.set_hostcall_fuel(allowance.copied_bytes);

@@ -15,6 +15,14 @@ pub enum EngineError {
     /// No thread for the time budgets.
     #[error("cannot start the thread that keeps policies within their time: {0}")]
     Thread(#[from] std::io::Error),
+    /// The folder for compiled modules must not be used. Without a cache the engine starts.
+    #[error("the folder for compiled policies, {folder}, is not used: {why}")]
+    Cache {
+        /// Which.
+        folder: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
 }
 
 /// Why a file is no policy.
@@ -83,6 +91,42 @@ pub enum InspectError {
     /// The compiler refuses it.
     #[error("the module does not compile: {0}")]
     Uncompilable(String),
+    /// The compiler took too long.
+    #[error(
+        "the module does not compile within {} s; large functions take long: build it with `opt-level = \"s\"`, and split functions that a tool generated", *limit_ms as f64 / 1_000.0
+    )]
+    SlowToCompile {
+        /// How long it may take, in milliseconds.
+        limit_ms: u32,
+    },
+    /// The compiler used too much memory.
+    #[error(
+        "the module does not compile within {} MiB of memory; build it with `opt-level = \"s\"`, and split functions that a tool generated", limit_bytes >> 20
+    )]
+    LargeToCompile {
+        /// What it may use, in bytes.
+        limit_bytes: u64,
+    },
+    /// There is no child to compile it.
+    #[error(
+        "cannot start the compiler of modules, {program}: {why}; is it still installed, and may it be run?"
+    )]
+    NoCompiler {
+        /// The program.
+        program: String,
+        /// Why.
+        why: String,
+    },
+    /// The child that compiled it gave no answer.
+    #[error(
+        "the compiler of modules failed: {0}; the module, or this installation, is broken: try one of the shipped policies"
+    )]
+    CompilerFailed(String),
+    /// What the compiler gave is no code for this engine.
+    #[error(
+        "the compiler of modules gave code that does not fit this engine: {0}; restart the node if pointsman was updated under it"
+    )]
+    NotCode(String),
     /// An interface of ours with other types.
     #[error(
         "the module's interface has the right name and the wrong types; build it against the SDK of this host: {0}"

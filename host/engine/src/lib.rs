@@ -19,10 +19,12 @@ pub mod forms;
 
 mod aside;
 mod bindings;
+mod cache;
 mod calls;
 pub mod cases;
 mod code;
 mod compiled;
+mod compiler;
 mod cost;
 mod costs;
 mod error;
@@ -37,27 +39,27 @@ pub mod replay;
 pub mod schema;
 pub mod shadow;
 mod ticker;
-mod interim;
 mod trial;
 mod warm;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::common::Policy;
+use crate::cache::Cache;
 use crate::compiled::Compiled;
+use crate::compiler::Forge;
 use crate::file::File;
 use crate::guest::Guest;
 use crate::ticker::Ticker;
 
 pub use aside::{WasmAnomaly, WasmLearner, WasmReputation};
+pub use compiler::{Compiler, compile_child_main};
 pub use costs::{Cost, Costs};
 pub use error::{EngineError, InspectError, LoadError, Step};
 pub use in_line::{WasmFailover, WasmSelector};
-pub use interim::compile_child_main;
 pub use limits::{Limits, STATE_BYTES_MAX};
 pub use module::{Inspection, Module, Terms};
 pub use trial::{LearnFault, Run, Trial, TrialError};
@@ -74,57 +76,42 @@ pub struct Setup {
     pub compiler: Compiler,
 }
 
-/// Where modules are compiled.
-#[derive(Clone, Debug, Default)]
-pub enum Compiler {
-    /// In this process: for a library inside another program. A module that is slow to compile
-    /// can't be stopped, and one that makes the compiler use much memory uses ours.
-    #[default]
-    InProcess,
-    /// In a child process, within limits.
-    Child {
-        /// A program whose main is [`compile_child_main`], given these arguments.
-        program: PathBuf,
-        /// See above.
-        arguments: Vec<OsString>,
-    },
-}
-
 /// Opens modules. Cheap to clone; its thread ends with the last clone, the last module and the
 /// last policy that came of it.
 #[derive(Clone)]
 pub struct Engine {
     linker: Arc<Linker<Guest>>,
     ticker: Arc<Ticker>,
-    limits: Limits,
+    forge: Arc<Forge>,
 }
 
 impl core::fmt::Debug for Engine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Engine").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Engine").field("forge", &self.forge).finish_non_exhaustive()
     }
 }
 
 impl Engine {
     /// Starts the engine and the thread that keeps its policies within their time.
     pub fn new(setup: Setup) -> Result<Self, EngineError> {
-        let limits = setup.limits;
+        let Setup { limits, cache, compiler } = setup;
         let unsupported = |error: wasmtime::Error| EngineError::Unsupported(format!("{error:#}"));
-        let engine = code::engine(&limits).map_err(unsupported)?;
+        let (engine, reserve) = code::engine(&limits).map_err(unsupported)?;
+        let cache = cache.map(|folder| Cache::open(&folder, &engine, limits.cache_bytes));
+        let forge = Forge { compiler, cache: cache.transpose()?, limits, reserve };
         let mut linker = Linker::new(&engine);
         Policy::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest).map_err(unsupported)?;
         let ticker = Ticker::start(&engine, limits.tick_us)?;
-        Ok(Self { linker: Arc::new(linker), ticker: Arc::new(ticker), limits })
+        Ok(Self { linker: Arc::new(linker), ticker: Arc::new(ticker), forge: Arc::new(forge) })
     }
 
     /// Opens a module: every check that needs no settings, compiled or taken from the cache,
     /// started and asked who it is.
     pub fn open(&self, bytes: &[u8]) -> Result<Module, InspectError> {
         let file = File::read(bytes)?;
-        let component = Component::from_binary(self.linker.engine(), &file.component)
-            .map_err(|error| InspectError::Uncompilable(format!("{error:#}")))?;
+        let (component, was_cached) = self.forge.make(self.linker.engine(), &file)?;
         let ticker = Arc::clone(&self.ticker);
-        let compiled = Compiled::new(&component, &self.linker, ticker, self.limits)?;
-        Module::open(compiled, file, false)
+        let compiled = Compiled::new(&component, &self.linker, ticker, self.forge.limits)?;
+        Module::open(compiled, file, was_cached)
     }
 }

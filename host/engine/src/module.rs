@@ -164,7 +164,10 @@ impl Module {
             name: self.0.inspection.manifest.name.clone(),
             settings: settings_into(terms.settings),
             learned: terms.learned.map(state_into),
-            allowance: Allowance { memory_bytes: terms.memory_bytes, copied_bytes },
+            allowance: Allowance {
+                memory_bytes: terms.memory_bytes.min(compiled.limits().memory_bytes),
+                copied_bytes,
+            },
         };
         let live = blueprint.build_at_leisure().map_err(|error| self.unready(error))?;
         Ok(Warm::new(blueprint, live, terms.call_us))

@@ -15,6 +15,7 @@ use pointsman_core::policy::{Policy, Question, Role, Strike, Verdict};
 use pointsman_sdk::{Manifest, Outcome, State};
 
 use crate::error::LoadError;
+use crate::module::{Module, Terms};
 use crate::trial::golden::Asked;
 
 pub use error::{LearnFault, Run, TrialError};
@@ -44,8 +45,47 @@ pub struct Trial {
     pub learned_bytes: Option<usize>,
 }
 
+impl Module {
+    /// Tries the module with golden and recorded questions; recorded ones for other roles are
+    /// left out. Takes milliseconds for a policy in Rust and 2 s at most: never on the loop.
+    ///
+    /// # Errors
+    ///
+    /// It failed a question, or gave two answers to equal questions, or learns two states from
+    /// equal outcomes; or no instance of it starts on these terms.
+    pub fn trial(&self, terms: &Terms<'_>, recorded: &[Question]) -> Result<Trial, TrialError> {
+        run(&mut Tried { module: self, terms: *terms }, recorded)
+    }
+}
+
+/// A module with the terms on which it is tried.
+struct Tried<'a> {
+    module: &'a Module,
+    terms: Terms<'a>,
+}
+
+impl Candidate for Tried<'_> {
+    fn role(&self) -> Role {
+        self.module.inspection().role
+    }
+
+    fn manifest(&self) -> &Manifest {
+        &self.module.inspection().manifest
+    }
+
+    fn fresh(&mut self, learned: Option<&State>) -> Result<Policy, LoadError> {
+        let learned = learned.or(self.terms.learned);
+        self.module.policy(&Terms { learned, ..self.terms })
+    }
+
+    fn learner(&mut self) -> Result<Learner, LoadError> {
+        let mut learner = self.module.learner(&self.terms)?;
+        Ok(Box::new(move |before, seen| learner.learn(before, seen)))
+    }
+}
+
 /// What is tried.
-pub(crate) trait Candidate {
+trait Candidate {
     /// What it decides.
     fn role(&self) -> Role;
 
@@ -60,15 +100,11 @@ pub(crate) trait Candidate {
 }
 
 /// Gives the state after some outcomes.
-pub(crate) type Learner =
-    Box<dyn FnMut(Option<State>, &[Outcome]) -> Result<Option<State>, Strike>>;
+type Learner = Box<dyn FnMut(Option<State>, &[Outcome]) -> Result<Option<State>, Strike>>;
 
 /// Tries a candidate with golden and recorded questions; recorded ones of other roles are left
 /// out.
-pub(crate) fn run(
-    candidate: &mut impl Candidate,
-    recorded: &[Question],
-) -> Result<Trial, TrialError> {
+fn run(candidate: &mut impl Candidate, recorded: &[Question]) -> Result<Trial, TrialError> {
     within(candidate, recorded, Duration::from_millis(TRIAL_MS_MAX))
 }
 
@@ -184,6 +220,13 @@ impl Court {
         candidate: &mut impl Candidate,
     ) -> Result<Option<State>, TrialError> {
         let outcomes = golden::outcomes();
+        if candidate.manifest().state_schema == 0 {
+            // Nobody will ask it to learn. But a state that it gives was meant to be kept.
+            let mut learner = candidate.learner()?;
+            let gave = learner(None, &outcomes);
+            let is_state = matches!(gave, Ok(Some(_)) | Err(Strike::Invalid));
+            return if is_state { Err(LearnFault::Undeclared.into()) } else { Ok(None) };
+        }
         let state = self.learn(candidate, None, &outcomes)?;
         let Some(state) = state else { return Ok(None) };
         let later = self.learn(candidate, Some(&state), &outcomes)?;
@@ -207,20 +250,40 @@ impl Court {
         before: Option<&State>,
         seen: &[Outcome],
     ) -> Result<Option<State>, TrialError> {
-        let once = |learner: &mut Learner| -> Result<Option<State>, TrialError> {
-            self.clock.check(self.asked.len())?;
-            Ok(learner(before.cloned(), seen).map_err(LearnFault::Struck)?)
-        };
         let mut learner = candidate.learner()?;
-        let first = once(&mut learner)?;
-        let others = [once(&mut learner)?, once(&mut candidate.learner()?)?];
-        if let Some(other) = others.iter().find(|other| **other != first) {
+        let first = self.learn_once(candidate, &mut learner, before, seen)?;
+        let again = self.learn_once(candidate, &mut learner, before, seen)?;
+        let mut fresh = candidate.learner()?;
+        let anew = self.learn_once(candidate, &mut fresh, before, seen)?;
+        if let Some(other) = [&again, &anew].into_iter().find(|other| **other != first) {
             return Err(LearnFault::impure(first.as_ref(), other.as_ref()).into());
         }
         if let Some(state) = &first {
             LearnFault::check(candidate.manifest(), state)?;
         }
         Ok(first)
+    }
+
+    fn learn_once(
+        &self,
+        candidate: &mut impl Candidate,
+        learner: &mut Learner,
+        before: Option<&State>,
+        seen: &[Outcome],
+    ) -> Result<Option<State>, TrialError> {
+        let mut timeouts = 0;
+        loop {
+            self.clock.check(self.asked.len())?;
+            let strike = match learner(before.cloned(), seen) {
+                Ok(state) => return Ok(state),
+                Err(strike) => strike,
+            };
+            timeouts += 1;
+            if strike != Strike::TimedOut || timeouts == TIMEOUTS_MAX {
+                return Err(LearnFault::Struck(strike).into());
+            }
+            *learner = candidate.learner()?;
+        }
     }
 }
 

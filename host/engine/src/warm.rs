@@ -127,7 +127,8 @@ impl<C: Calls> Warm<C> {
     #[cold]
     fn fail(&mut self, now_us: u64, strike: Strike) {
         self.state = State::Broken;
-        self.waste.charge(now_us, cost_us(strike, self.budget_us));
+        let memory_bytes = self.blueprint.allowance.memory_bytes;
+        self.waste.charge(now_us, cost_us(strike, self.budget_us, memory_bytes));
     }
 
     /// Brings an instance back, unless too much time was wasted on it.
@@ -185,15 +186,18 @@ impl<C: Calls> Warm<C> {
 
 /// What a rebuild costs the loop, in microseconds: rather too much than too little.
 const REBUILD_US: u32 = 100;
-/// What memory of the largest size costs more, when it was touched.
-const EXHAUSTED_US: u32 = 2_000;
+/// What a MiB of memory costs, when all of it was touched and is given back.
+const EXHAUSTED_US_PER_MIB: u32 = 125;
 
 /// What a failure cost the loop, with the rebuild that it makes necessary. By kind and not
 /// by the clock, so that a replay comes to the same sum.
-fn cost_us(strike: Strike, budget_us: u32) -> u32 {
+fn cost_us(strike: Strike, budget_us: u32, memory_bytes: usize) -> u32 {
     match strike {
         Strike::TimedOut => budget_us.saturating_add(REBUILD_US),
-        Strike::Exhausted => EXHAUSTED_US,
+        Strike::Exhausted => {
+            let mib = u32::try_from(memory_bytes >> 20).unwrap_or(u32::MAX);
+            mib.saturating_mul(EXHAUSTED_US_PER_MIB).saturating_add(REBUILD_US)
+        }
         Strike::Trapped | Strike::Invalid | Strike::Unavailable => REBUILD_US,
     }
 }
@@ -241,7 +245,7 @@ mod tests {
         let mut waste = Waste::new(1_000);
         for second in 1..1_000 {
             assert!(waste.may(second * 1_000_000));
-            waste.charge(second * 1_000_000, cost_us(Strike::TimedOut, 1_000));
+            waste.charge(second * 1_000_000, cost_us(Strike::TimedOut, 1_000, 16 << 20));
         }
     }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use pointsman_core::Node;
 use pointsman_core::id::{LinkId, PeerId, PeerNumber, Time, Token};
 use pointsman_core::output::{Delivery, Event, Fate};
-use pointsman_core::policy::{AnomalyQuestion, ReputationQuestion};
+use pointsman_core::policy::{AnomalyQuestion, Decision, ReputationQuestion};
+use pointsman_sdk::Outcome;
 
 use crate::wire::Port;
 
@@ -39,6 +40,10 @@ pub struct Site {
     pub folds: Vec<(Time, PeerNumber, ReputationQuestion)>,
     /// The last question to the anomaly policy.
     pub inspected: Option<AnomalyQuestion>,
+    /// The decisions that were sampled, with their time.
+    pub decisions: Vec<(Time, Decision)>,
+    /// What became of them, with its time.
+    pub outcomes: Vec<(Time, Outcome)>,
 }
 
 /// Where a link leads.
@@ -67,6 +72,8 @@ impl Site {
             events: Vec::new(),
             folds: Vec::new(),
             inspected: None,
+            decisions: Vec::new(),
+            outcomes: Vec::new(),
         }
     }
 

@@ -340,7 +340,8 @@ impl World {
                 self.sites[index].folds.push((now, peer, question));
             }
             Output::Inspect(question) => self.sites[index].inspected = Some(question),
-            Output::Decided(_) | Output::Outcome(_) => {}
+            Output::Decided(decision) => self.sites[index].decisions.push((now, *decision)),
+            Output::Outcome(outcome) => self.sites[index].outcomes.push((now, outcome)),
         }
     }
 

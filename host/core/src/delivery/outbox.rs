@@ -334,6 +334,11 @@ impl Outbox {
         self.messages.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
+    /// Whether a piece was neither acknowledged nor given up.
+    pub(crate) fn waits_for(&self, piece: PieceId) -> bool {
+        self.is_open(piece.message, piece.index)
+    }
+
     fn is_open(&self, number: u64, index: u32) -> bool {
         self.message(number).is_some_and(|message| message.left > 0 && !message.is_acked(index))
     }

@@ -188,6 +188,7 @@ impl Node {
     }
 
     fn tick_failover(&mut self, number: PeerNumber) {
+        self.disinherit(number);
         let Some(peer) = self.peers.get_mut(number) else { return };
         if peer.next_tick.is_none_or(|at| at > self.now) {
             return;
@@ -227,10 +228,15 @@ impl Node {
         resent: u32,
     ) {
         let Some(question) = self.failover_question(number, event, at, offered) else { return };
+        let generation = self.failover.generation();
         let answer = self.failover.ask(&question);
+        self.decided_failover((number, at), &question, answer, generation);
         self.report_strike(Role::Failover, answer.strike);
         let occasion = Occasion { number, event, at, resent };
+        let copied = self.counters.duplicate_bytes_sent;
         self.obey(occasion, offered, answer.verdict);
+        let copied = self.counters.duplicate_bytes_sent - copied;
+        self.shadow_failover((number, at), question, answer.verdict, copied);
         self.keep_asking(number);
     }
 
@@ -296,19 +302,25 @@ impl Node {
             Role::Reputation | Role::Anomaly => return,
         };
         self.tell(Event::Struck { role, strike, strikes });
+        self.struck(role, strike);
     }
 
     fn expire(&mut self, number: PeerNumber) {
         let Some(peer) = self.peers.get_mut(number) else { return };
+        let mut expired = 0;
         for lane in &mut peer.lanes {
             let before = lane.outbox.bytes();
             let tokens = lane.outbox.expire(self.now);
             self.queued_bytes -= before - lane.outbox.bytes();
+            expired += tokens.len() as u64;
             for token in tokens {
                 self.counters.messages_expired += 1;
                 let fate = crate::output::Fate::Expired;
                 self.orders.push_back(crate::output::Output::Fate { token, fate });
             }
+        }
+        if expired > 0 {
+            self.note_given_up(number, expired);
         }
     }
 

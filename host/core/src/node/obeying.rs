@@ -115,6 +115,9 @@ impl Node {
         reason: u32,
     ) {
         let Occasion { number, event, mut resent, .. } = occasion;
+        if let Some(peer) = self.peers.get_mut(number) {
+            peer.inherited_until = None;
+        }
         let mut changed = resent > 0;
         for &id in offered {
             let Some(link) = self.links.get_mut(&id).filter(|link| link.is_live()) else {
@@ -157,14 +160,6 @@ impl Node {
                 link.masked = false;
             }
         }
-    }
-
-    /// Another policy begins with no mask.
-    pub(super) fn clear_masks(&mut self) {
-        for link in self.links.values_mut() {
-            link.masked = false;
-        }
-        self.all_paths_changed();
     }
 }
 

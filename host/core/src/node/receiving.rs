@@ -145,7 +145,9 @@ impl Node {
     fn progressed(&mut self, id: LinkId, by: LinkId, number: PeerNumber, acked: &Acked) {
         for &piece in &acked.pieces {
             self.piece_arrived(number, piece);
+            self.outcome_of(number, piece, id);
         }
+        self.note_acknowledged(acked);
         if let Some(peer) = self.peers.get_mut(number) {
             for &piece in &acked.lost {
                 self.counters.datagrams_lost += 1;
@@ -165,6 +167,7 @@ impl Node {
             self.queued_bytes -= before - outbox.bytes();
             self.counters.messages_delivered += 1;
             self.orders.push_back(Output::Fate { token, fate: Fate::Delivered { took_us } });
+            self.note_delivered(number, took_us);
         }
     }
 }

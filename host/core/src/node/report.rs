@@ -51,6 +51,10 @@ counters! {
     moves,
     /// Answers of modules that did not count.
     strikes,
+    /// Policies that came into a slot.
+    swaps,
+    /// Policies that did not prove themselves.
+    rollbacks,
     /// Dials ordered.
     dials,
     /// Dials that came to nothing.

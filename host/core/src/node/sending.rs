@@ -8,7 +8,7 @@ use crate::id::{LinkId, PeerNumber, Time};
 use crate::input::Send;
 use crate::limits::{
     INBOXES_BYTES_MAX, MESSAGE_BYTES_MAX, PEERS_MAX, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX,
-    QUEUES_BYTES_MAX,
+    QUEUES_BYTES_MAX, URGENT_BYTES,
 };
 use crate::links::{Carried, Link, PieceId, saturate};
 use crate::output::{Fate, Output, Refusal};
@@ -20,10 +20,6 @@ use pointsman_sdk::{PathRow, UNKNOWN};
 
 /// One peer and class is granted at most this part of what all inboxes together have left.
 const GRANT_SHARE: u64 = 8;
-
-/// What a packet of the realtime class may take beyond a link's room, in bytes: it is never
-/// kept waiting by the bulk before it.
-const URGENT_BYTES: u64 = 16 << 10;
 
 impl Node {
     pub(super) fn send(&mut self, send: Send) {
@@ -112,6 +108,7 @@ impl Node {
             let Some(verdict) = asked else { return };
             let offered = paths.take().unwrap_or_else(|| self.offered(number));
             let went = self.carry_out(number, class, &head, verdict, &offered);
+            self.sampler.carried_out();
             paths = Some(offered);
             if went {
                 continue;
@@ -186,10 +183,14 @@ impl Node {
             paths: self.rows(&offered),
         };
         *paths = Some(offered);
+        let generation = self.selector.generation();
         let answer = self.selector.ask(&question);
+        self.decided_selector(&question, answer, generation);
         self.report_strike(crate::policy::Role::Selector, answer.strike);
-        self.lease(number, class, answer.verdict);
-        Some(answer.verdict)
+        let verdict = self.unless_wasted(&question, answer.verdict);
+        self.lease(number, class, verdict);
+        self.shadow_selector(number, head.piece, question, verdict);
+        Some(verdict)
     }
 
     fn lease(&mut self, number: PeerNumber, class: Class, verdict: Verdict) {
@@ -247,7 +248,7 @@ impl Node {
         }
     }
 
-    fn has_room(&self, link: LinkId, class: Class, head: &Head) -> bool {
+    pub(super) fn has_room(&self, link: LinkId, class: Class, head: &Head) -> bool {
         let Some(link) = self.links.get(&link) else { return false };
         let room = link.room_bytes();
         let extra = if class == Class::Realtime { URGENT_BYTES } else { 0 };
@@ -272,6 +273,7 @@ impl Node {
             self.queued_bytes -= before - lane.outbox.bytes();
             self.counters.messages_expired += 1;
             self.orders.push_back(Output::Fate { token, fate: Fate::Expired });
+            self.note_given_up(number, 1);
         }
     }
 
@@ -282,6 +284,8 @@ impl Node {
         outbox.advance(head);
         peer.earn_duplicates(head.bytes, self.config.duplicates_permille);
         if let Some(packet) = packet {
+            self.note_sent(head.bytes);
+            self.decided_packet(number, head.piece, (link, head.bytes, head.queued_at));
             self.put(link, packet, head.piece);
         }
         true
@@ -295,6 +299,7 @@ impl Node {
         links: &[LinkId],
     ) -> bool {
         let Some((&first, others)) = links.split_first() else { return false };
+        self.note_copies(first, head.bytes, others.len());
         for &other in others {
             self.copy(number, head.piece, other);
         }

@@ -1,5 +1,5 @@
-//! What the Node must look at when time passes: at most one entry per link and per peer, and
-//! one for the whole.
+//! What the Node must look at when time passes: at most one entry per link and per peer, one for
+//! the whole, and one for policies on probation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,8 @@ pub(super) enum Timer {
     Peer(PeerNumber),
     /// Samples, and questions off the loop.
     Step,
+    /// Policies on probation.
+    Judge,
 }
 
 /// The entries, earliest first. Looking too early is harmless: whoever looks sets the entry

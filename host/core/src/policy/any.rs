@@ -4,7 +4,7 @@
 use pointsman_sdk::anomaly::{Finding, Metric};
 use pointsman_sdk::reputation::Standing;
 
-use super::slot::{vet, vet_failover};
+use super::slot::vetting::{vet, vet_failover};
 use super::{
     Anomaly, AnomalyQuestion, Failover, Question, Reputation, Role, Selector, Strike, Verdict,
 };

@@ -16,7 +16,9 @@ use pointsman_load_balanced::LoadBalanced;
 use pointsman_most_reliable::MostReliable;
 use pointsman_sdk::anomaly::Finding;
 use pointsman_sdk::reputation::Standing;
-use pointsman_sdk::{Fault, Outcome, Settings, State, anomaly, failover, reputation, selector};
+use pointsman_sdk::{
+    Fault, Manifest, Outcome, Settings, State, anomaly, failover, reputation, selector,
+};
 use pointsman_standby::Standby;
 use pointsman_thresholds::Thresholds;
 use pointsman_thrifty::Thrifty;
@@ -208,6 +210,14 @@ pub fn learn(name: &str, before: Option<State>, seen: &[Outcome]) -> Option<Stat
     match name {
         "most-reliable" => <MostReliable as selector::Selector>::learn(before, seen),
         _ => before,
+    }
+}
+
+/// What a native policy that learns says of itself; `None` where there is none of this name.
+pub fn learner(role: Role, name: &str) -> Option<Manifest> {
+    match (role, name) {
+        (Role::Selector, "most-reliable") => Some(<MostReliable as selector::Selector>::manifest()),
+        _ => None,
     }
 }
 

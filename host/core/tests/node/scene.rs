@@ -40,8 +40,17 @@ impl Scene {
     }
 
     pub(crate) fn dialling(seed: u64, wire: Wire, protocols: &[Protocol]) -> Self {
+        Self::dialling_over(seed, [wire, wire], protocols)
+    }
+
+    /// Linked by QUIC over two segments that differ, and settled.
+    pub(crate) fn uneven(seed: u64, wires: [Wire; 2]) -> Self {
+        Self::dialling_over(seed, wires, &[Protocol::Quic]).ready(2)
+    }
+
+    fn dialling_over(seed: u64, wires: [Wire; 2], protocols: &[Protocol]) -> Self {
         let mut world = World::new(seed, config());
-        let segments = [world.segment(wire), world.segment(wire)];
+        let segments = wires.map(|wire| world.segment(wire));
         let a = world.node(&segments);
         let b = world.node(&segments);
         world.introduce(a, b, protocols);

@@ -23,7 +23,7 @@ const FILE_BYTES_MAX: usize = 2 * LEARNED_BYTES_MAX + 4096;
 pub struct Learned {
     /// The policy's own name.
     pub name: String,
-    /// SHA-256 of its module, in hexadecimal.
+    /// SHA-256 of its module, in hexadecimal; empty for a native policy.
     pub digest: String,
     /// What.
     pub state: State,

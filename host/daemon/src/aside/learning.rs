@@ -46,7 +46,7 @@ pub struct LearnerSeat {
     pub generation: u64,
     /// What the policy says of itself.
     pub manifest: Manifest,
-    /// SHA-256 of its module, in hexadecimal.
+    /// SHA-256 of its module, in hexadecimal; empty for a native policy.
     pub digest: String,
     /// What it was configured with.
     pub learned: Option<State>,

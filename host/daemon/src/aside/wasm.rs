@@ -1,10 +1,10 @@
 //! Learners out of modules.
 
-use pointsman_core::policy::{Role, Strike};
+use pointsman_core::policy::Strike;
 use pointsman_engine::{LoadError, Module, Terms, WasmLearner};
 use pointsman_sdk::{Outcome, State};
 
-use super::{AsideHandle, Learner, LearnerSeat, Seat};
+use super::{Learner, LearnerSeat};
 
 impl Learner for WasmLearner {
     fn learn(&mut self, before: Option<State>, seen: &[Outcome]) -> Result<Option<State>, Strike> {
@@ -40,29 +40,5 @@ impl LearnerSeat {
             learner: Box::new(learner),
             remake: Box::new(remake),
         }))
-    }
-}
-
-impl AsideHandle {
-    /// Has what came into a slot of the Node learn, if it does: a module on these terms, or a
-    /// native policy, which does not. Starts an instance: never on the loop.
-    pub fn accompany(
-        &self,
-        role: Role,
-        generation: u64,
-        module: Option<(&Module, &Terms<'_>)>,
-    ) -> Result<(), LoadError> {
-        if matches!(role, Role::Reputation | Role::Anomaly) {
-            return Ok(());
-        }
-        let learner = match module {
-            Some((module, terms)) => LearnerSeat::of(module, generation, terms)?,
-            None => None,
-        };
-        self.seat(match learner {
-            Some(learner) => Seat::Learner(Box::new(learner)),
-            None => Seat::NoLearner { role, generation },
-        });
-        Ok(())
     }
 }

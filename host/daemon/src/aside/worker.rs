@@ -5,7 +5,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use pointsman_core::output::Event;
-use pointsman_core::policy::{Anomaly, Misconduct, Reputation, Role};
+use pointsman_core::policy::{
+    Anomaly, Answerer, Decision, Misconduct, Question, Reputation, Role, Verdict,
+};
 use tokio::sync::mpsc;
 
 use super::inbox::{Batch, Order};
@@ -26,6 +28,7 @@ pub(super) struct Worker {
     anomaly: Slot<dyn Anomaly>,
     learning: Learning,
     unanswered: u64,
+    answers: u64,
 }
 
 impl Worker {
@@ -42,6 +45,7 @@ impl Worker {
             anomaly: Slot::new(Role::Anomaly, setup.anomaly),
             learning: Learning::new(setup.folder),
             unanswered: 0,
+            answers: 0,
         };
         worker.publish();
         worker
@@ -86,13 +90,23 @@ impl Worker {
         }
         for (peer, question) in folds {
             match self.reputation.ask(&question, &mut told) {
-                Some(standing) => facts.push(AsideFact::Stood { peer, standing }),
+                Some(standing) => {
+                    facts.push(AsideFact::Stood { peer, standing });
+                    let verdict = Verdict::Reputation(standing);
+                    let generation = self.reputation.snapshot().generation;
+                    self.answered(generation, Question::Reputation(question), verdict, &mut facts);
+                }
                 None => self.unanswered += 1,
             }
         }
         if let Some(question) = inspect {
             match self.anomaly.ask(&question, &mut told) {
-                Some(findings) => facts.push(AsideFact::Found(findings)),
+                Some(findings) => {
+                    facts.push(AsideFact::Found(findings.clone()));
+                    let verdict = Verdict::Anomaly(findings);
+                    let generation = self.anomaly.snapshot().generation;
+                    self.answered(generation, Question::Anomaly(question), verdict, &mut facts);
+                }
                 None => self.unanswered += 1,
             }
         }
@@ -130,6 +144,22 @@ impl Worker {
             }
             Order::Proven { role, generation } => self.learning.proven(role, generation),
             Order::RolledBack { role, to } => self.learning.rolled_back(now, role, to),
+        }
+    }
+
+    /// Tells an answer with its question, while somebody compares.
+    fn answered(
+        &mut self,
+        generation: u64,
+        question: Question,
+        verdict: Verdict,
+        facts: &mut Vec<AsideFact>,
+    ) {
+        self.answers += 1;
+        if self.shared.compared.load(Ordering::Relaxed) {
+            let (number, by) = (self.answers, Answerer::Module);
+            let decision = Decision { number, generation, question, verdict, by };
+            facts.push(AsideFact::Answered(Box::new(decision)));
         }
     }
 

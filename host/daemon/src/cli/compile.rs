@@ -1,26 +1,25 @@
-//! `pointsman compile-module`: the limited process that compiles modules for a node. It is no
-//! command for people, and not in the help.
+//! `pointsman compile-policy`: what a node starts as a child of its own to compile a module,
+//! because a process can be held to limits and stopped, and the compiler can't. Not for people.
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
-use pointsman_engine::Compiler;
+use super::Failure;
 
-/// Its name on the command line.
-pub(super) const NAME: &str = "compile-module";
+/// The command.
+pub(super) const NAME: &str = "compile-policy";
 
-/// How a node starts it; where this program can't find itself, the node compiles by itself.
-pub(super) fn compiler() -> Compiler {
-    match std::env::current_exe() {
-        Ok(program) => Compiler::Child { program, arguments: vec![OsString::from(NAME)] },
-        Err(error) => {
-            tracing::warn!(%error, "modules are compiled in this process");
-            Compiler::InProcess
-        }
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A node runs `pointsman compile-policy` by itself. To look at a module, type
+  pointsman policy check mine.wasm"
+)]
+pub(super) struct Args {}
+
+/// Answers on standard output itself; a failure is told there or on standard error already.
+pub(super) fn run() -> Result<(), Failure> {
+    if pointsman_engine::compile_child_main() == ExitCode::SUCCESS {
+        Ok(())
+    } else {
+        Err(Failure::failed("no code was made"))
     }
-}
-
-/// Reads a module, and writes what became of it.
-pub(super) fn run() -> ExitCode {
-    pointsman_engine::compile_child_main()
 }

@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::logging::{Logging, log_events};
 use super::{Context, Failure};
-use crate::app::{self, StartError, Surroundings};
+use crate::app::{self, StartError};
 use crate::config_file::{self, LoadError, Loaded};
 use crate::control::server::Server;
 use crate::control::socket;
@@ -53,8 +53,7 @@ async fn node(loaded: &Loaded, logging: Logging, context: &mut Context) -> Resul
     }
     let (socket, listener) = socket::bind(&context.socket).map_err(Failure::failed)?;
     let set_log_filter = Box::new(move |filter: &str| logging.set(filter));
-    let around = Surroundings { set_log_filter, compiler: super::compile::compiler() };
-    let node = app::start_in(loaded, around).await.map_err(|error| match error {
+    let node = app::start(loaded, set_log_filter).await.map_err(|error| match error {
         StartError::Policy(_) => Failure::usage(error),
         StartError::Identity(_)
         | StartError::Uplinks(_)

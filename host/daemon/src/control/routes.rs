@@ -4,12 +4,12 @@ pub(super) mod policy;
 
 use std::time::Duration;
 
-use axum::{Extension, Json};
 use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use pointsman_core::id::PeerId;
 use pointsman_core::limits::{CONTROL_BODY_BYTES_MAX, CONTROL_REQUEST_MS_MAX};

@@ -97,10 +97,13 @@ impl Pointsman {
     async fn look_again(&self, missed: u64) {
         tracing::warn!(missed, "events of policies may have been missed; looking at the slots");
         let mut setup = self.inner.setup.lock().await;
-        let Ok(snapshot) = self.snapshot().await else { return };
-        for (role, slot) in
-            [(Role::Selector, &snapshot.selector), (Role::Failover, &snapshot.failover)]
-        {
+        let Ok(report) = self.report().await else { return };
+        for (role, slot) in [
+            (Role::Selector, &report.node.selector),
+            (Role::Failover, &report.node.failover),
+            (Role::Reputation, &report.aside.reputation),
+            (Role::Anomaly, &report.aside.anomaly),
+        ] {
             let Some(shown) = setup.slots.live(role).map(|record| record.live.generation) else {
                 continue;
             };

@@ -113,12 +113,7 @@ impl Pointsman {
     /// Prepares what the config now names for each slot. A slot that a command filled stays
     /// until its own keys are edited; one whose policy is in quarantine stays as it is, unless
     /// the edit is what names it.
-    async fn prove(
-        &self,
-        setup: &Setup,
-        loaded: &Loaded,
-        who: &str,
-    ) -> Result<Proven, SeatError> {
+    async fn prove(&self, setup: &Setup, loaded: &Loaded, who: &str) -> Result<Proven, SeatError> {
         let mut proven = Proven::default();
         for role in Role::ALL {
             let (old, new) = (setup.config.slot(role), loaded.config.slot(role));
@@ -143,7 +138,9 @@ impl Pointsman {
                     return Err(SeatError::held(role, &held));
                 }
                 Found::Held(held) => proven.notes.push(SeatError::held(role, &held).to_string()),
-                Found::Ready(ready) => proven.leaving.push(setup.slots.leave(*ready, &config.policy)),
+                Found::Ready(ready) => {
+                    proven.leaving.push(setup.slots.leave(*ready, &config.policy))
+                }
             }
         }
         Ok(proven)

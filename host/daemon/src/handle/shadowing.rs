@@ -141,11 +141,7 @@ impl Pointsman {
         done.await.expect("a promotion does not panic, and nobody aborts it")
     }
 
-    async fn start_shadow(
-        &self,
-        setup: &mut Setup,
-        wish: Wish,
-    ) -> Result<Shadowed, ShadowError> {
+    async fn start_shadow(&self, setup: &mut Setup, wish: Wish) -> Result<Shadowed, ShadowError> {
         let role = wish.role;
         let recorded = self.recorded(role).await;
         let found = setup.slots.prepare(wish, &setup.config, recorded).await;

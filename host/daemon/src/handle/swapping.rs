@@ -6,9 +6,11 @@ use pointsman_sdk::Value;
 
 use super::{Pointsman, Setup};
 use crate::policies::history::{Cause, Entry};
-use crate::policies::{Candidate, Found, Held, Leaving, Live, SeatError, Step, Steps, Wish, module_text};
-use crate::shell::sends::Stopped;
+use crate::policies::{
+    Candidate, Found, Held, Leaving, Live, SeatError, Step, Steps, Wish, module_text,
+};
 use crate::shell::Command;
+use crate::shell::sends::Stopped;
 
 /// What somebody wants in a slot.
 #[derive(Clone, Debug)]
@@ -142,11 +144,7 @@ impl Pointsman {
         self.inner.book.history(role)
     }
 
-    pub(super) async fn swap(
-        &self,
-        setup: &mut Setup,
-        wish: Wish,
-    ) -> Result<Swapped, SwapError> {
+    pub(super) async fn swap(&self, setup: &mut Setup, wish: Wish) -> Result<Swapped, SwapError> {
         let (role, module) = (wish.role, module_text(&wish.config.module));
         let recorded = self.recorded(role).await;
         let found = setup.slots.prepare(wish, &setup.config, recorded).await?;
@@ -238,8 +236,11 @@ impl Pointsman {
 
     /// Has the Node tell as many decisions as the config and the shadows want.
     pub(super) async fn sample(&self, setup: &Setup) -> Result<(), Stopped> {
-        let shadowed = !self.shadows().is_empty();
-        let every = if shadowed { 1 } else { setup.config.policy.sample };
+        let shadowed: Vec<Role> = self.shadows().keys().copied().collect();
+        let is_aside = |role: &Role| matches!(role, Role::Reputation | Role::Anomaly);
+        self.inner.aside.compare(shadowed.iter().any(is_aside));
+        let all = shadowed.iter().any(|role| !is_aside(role));
+        let every = if all { 1 } else { setup.config.policy.sample };
         self.order(|reply| Command::Sample { every, reply }).await
     }
 

@@ -40,6 +40,13 @@ pub(crate) struct Wish {
     pub(crate) allow_downgrade: bool,
 }
 
+impl Wish {
+    /// Whether somebody chose it beside the config, which does not count until it is edited.
+    pub(crate) fn is_commanded(&self) -> bool {
+        matches!(self.from, Cause::Command | Cause::Promote | Cause::Rollback)
+    }
+}
+
 /// What a candidate is built with.
 pub(crate) struct Tools<'a> {
     pub(crate) policies: &'a Policies,
@@ -105,7 +112,8 @@ impl Candidate {
                 vouched.map_err(|error| SeatError::new(role, Step::Trust, error.key(), error))?;
             }
             (Code::Native { name, .. }, true) => {
-                let why = format!("builtin:{name} has no digest; remove policy.{}.digest", role.name());
+                let why =
+                    format!("builtin:{name} has no digest; remove policy.{}.digest", role.name());
                 return Err(SeatError::new(role, Step::Trust, "digest", why));
             }
             (Code::Native { .. }, false) => {}
@@ -117,23 +125,29 @@ impl Candidate {
     /// whoever wants it: its native twin takes its place, with a note.
     pub(crate) fn build(mut self, tools: &Tools<'_>) -> Result<Ready, SeatError> {
         match self.code.clone() {
-            Code::Native { name, note } => self.native(&name, note),
+            Code::Native { name, note } => self.native(&name, note, tools),
             Code::Wasm(wasm) => match self.module(&wasm, tools) {
                 Ok((policy, about)) => Ok(Ready { candidate: self, policy, about }),
                 Err(SeatError { step: Step::Compile, message, .. }) if wasm.twin.is_some() => {
                     let name = wasm.twin.unwrap_or_default();
                     let note = format!("native builtin: the module in this binary: {message}");
-                    self.native(&name, Some(note))
+                    self.native(&name, Some(note), tools)
                 }
                 Err(error) => Err(error),
             },
         }
     }
 
-    fn native(mut self, name: &str, note: Option<String>) -> Result<Ready, SeatError> {
+    fn native(
+        mut self,
+        name: &str,
+        note: Option<String>,
+        tools: &Tools<'_>,
+    ) -> Result<Ready, SeatError> {
         let Wish { role, config, .. } = &self.wish;
         let (role, settings) = (*role, Settings::new(config.settings.clone()));
-        let build = || builtin::policy(role, name, &settings);
+        let learned = builtin::learner(role, name).and_then(|it| (tools.learned)(&it));
+        let build = || builtin::learned_policy(role, name, &settings, learned.as_ref());
         let policy = self.steps.take(Step::Configure, build).map_err(|e| unfit(role, &e))?;
         let seated = Seated {
             role,
@@ -144,15 +158,12 @@ impl Candidate {
             digest: None,
             note,
         };
-        let about = About { seated, learner: None, admitted: None };
+        let learner = LearnerSeat::native(role, 0, name, &settings, learned.clone());
+        let about = About { seated, learner, admitted: None };
         Ok(Ready { candidate: self, policy, about })
     }
 
-    fn module(
-        &mut self,
-        wasm: &Wasm,
-        tools: &Tools<'_>,
-    ) -> Result<(Policy, About), SeatError> {
+    fn module(&mut self, wasm: &Wasm, tools: &Tools<'_>) -> Result<(Policy, About), SeatError> {
         let Wish { role, config, allow_downgrade, .. } = self.wish.clone();
         let steps = &mut self.steps;
         let module = steps

@@ -48,6 +48,11 @@ impl Kept {
 
     /// Keeps a policy in place of the one before.
     pub(crate) fn keep(&self, role: Role, config: &PolicyConfig, code: &Code) -> io::Result<()> {
+        let text = serde_json::to_vec_pretty(&record(config, code))?;
+        let is_kept = state::read(&self.record(role), RECORD_BYTES_MAX)?.as_ref() == Some(&text);
+        if is_kept && self.find(role).is_some() {
+            return Ok(());
+        }
         if let Code::Wasm(wasm) = code
             && let Some(file) = &wasm.file
         {
@@ -61,7 +66,6 @@ impl Kept {
                 Err(_) => remove(&signature(&copy))?,
             }
         }
-        let text = serde_json::to_vec_pretty(&record(config, code))?;
         state::write(&self.record(role), &text)
     }
 

@@ -19,20 +19,18 @@ use pointsman_core::policy::{Policy, Probation, Question, Role, Swap};
 use pointsman_sdk::Manifest;
 
 use super::Policies;
-use super::book::{Book, Live, Now};
+use super::book::{Book, Live};
 use super::candidate::{About, Candidate, Ready, Tools, Wish};
 use super::history::{Cause, Entry, Turn};
 use super::kept::Kept;
 use super::quarantine::{Held, Mark};
 use super::seat::{SeatError, Seated, Step, Steps};
-use super::source::{Code, module_text};
+use super::source::module_text;
+use super::tenancy::{Record, Seat};
 use super::trust::{Admitted, Rules, Trust, TrustError};
 use crate::aside::{self, AsideHandle, LearnerSeat};
 use crate::shell::Placed;
 use crate::shell::journal::unix_ms;
-
-/// Records of generations that may still come back, or that late news may be about.
-const RECORDS_MAX: usize = 32;
 
 /// The parts of a node that fill its slots.
 #[derive(Debug)]
@@ -45,33 +43,6 @@ pub(crate) struct Slots {
     aside: AsideHandle,
     kept: Kept,
     seats: BTreeMap<Role, Seat>,
-}
-
-/// A slot.
-#[derive(Debug)]
-struct Seat {
-    live: u64,
-    /// What comes back if the live one does not prove itself.
-    before: Option<u64>,
-    records: BTreeMap<u64, Record>,
-    /// Somebody put it in by command: the config does not count until its keys are edited.
-    commanded: bool,
-    configured: String,
-    shadow: Option<Seated>,
-}
-
-/// A policy that came into a slot.
-#[derive(Clone, Debug)]
-pub(crate) struct Record {
-    pub(crate) live: Live,
-    pub(crate) wish: Wish,
-    pub(crate) mark: Mark,
-    /// `None` once it can neither come back nor prove itself.
-    pub(crate) code: Option<Code>,
-    /// Why it may be loaded; `None` for a native policy.
-    admitted: Option<Admitted>,
-    /// It did not prove itself.
-    failed: bool,
 }
 
 /// What a wish came to.
@@ -240,56 +211,42 @@ impl Slots {
     }
 
     fn next_generation(&self, role: Role) -> u64 {
-        let newest = self.seats.get(&role).and_then(|seat| seat.records.keys().last().copied());
-        self.book.generation(role).max(newest.unwrap_or(0)) + 1
+        let newest = self.seats.get(&role).map_or(0, Seat::newest);
+        self.book.generation(role).max(newest) + 1
     }
 
     /// The loop has it: enters it.
     pub(crate) async fn entered(&mut self, record: Record, on_probation: bool, configured: &str) {
-        let (role, generation) = (record.live.seated.role, record.live.generation);
+        let role = record.live.seated.role;
+        let stands_in = record.wish.from == Cause::Start && record.wish.force;
         if record.wish.force {
             self.release(role, record.mark.clone()).await;
         }
-        self.write(entry(&record, Turn::Live, None)).await;
-        let commanded = matches!(record.wish.from, Cause::Command | Cause::Promote | Cause::Rollback);
-        match self.seats.get_mut(&role) {
-            Some(seat) => {
-                seat.before = on_probation.then(|| seat.before.unwrap_or(seat.live));
-                seat.live = generation;
-                seat.commanded = commanded;
-                seat.records.insert(generation, record);
-                seat.trim();
-            }
-            None => {
-                let records = BTreeMap::from([(generation, record)]);
-                let configured = configured.to_owned();
-                let (live, before, shadow) = (generation, None, None);
-                let seat = Seat { live, before, records, commanded, configured, shadow };
-                self.seats.insert(role, seat);
-            }
+        self.write(record.entry(Turn::Live, None)).await;
+        if !on_probation && !stands_in {
+            self.keep(role, record.clone()).await;
         }
-        if !on_probation {
-            self.keep(role).await;
+        match self.seats.get_mut(&role) {
+            Some(seat) => seat.enter(record, on_probation),
+            None => {
+                self.seats.insert(role, Seat::new(record, configured));
+            }
         }
         self.show(role);
     }
 
     /// A policy outlived its probation.
     pub(crate) async fn proven(&mut self, role: Role, generation: u64) {
-        let Some(seat) = self.seats.get_mut(&role) else { return };
-        let Some(record) = seat.records.get(&generation).cloned() else { return };
-        if seat.live == generation {
-            seat.before = None;
-            seat.trim();
-        }
+        let seat = self.seats.get_mut(&role);
+        let Some(record) = seat.and_then(|seat| seat.prove(generation)) else { return };
         self.release(role, record.mark.clone()).await;
-        self.write(entry(&record, Turn::Proven, None)).await;
-        self.keep(role).await;
+        self.write(record.entry(Turn::Proven, None)).await;
+        self.keep(role, record).await;
         self.show(role);
     }
 
-    /// A policy did not, and what was there before is back. `for_good` tells that it failed,
-    /// rather than that an operator wanted the one before: it is quarantined then.
+    /// A policy did not, and what was there before is back: because it failed, and then it is
+    /// quarantined, or because an operator wanted the one before.
     pub(crate) async fn rolled_back(
         &mut self,
         role: Role,
@@ -299,44 +256,27 @@ impl Slots {
         failed: bool,
     ) -> Option<RolledBack> {
         let seat = self.seats.get_mut(&role)?;
-        let gone = seat.records.get(&generation).cloned()?;
-        if let Some(gone) = seat.records.get_mut(&generation) {
-            gone.failed = failed;
-        }
-        if seat.live == generation && seat.records.contains_key(&to) {
-            seat.live = to;
-            seat.before = None;
-            seat.commanded |= !failed;
-            if let Some(back) = seat.records.get_mut(&to) {
-                back.live.from = Cause::Rollback;
-                back.live.since_unix_ms = unix_ms();
-            }
-        }
-        let back = seat.records.get(&to).map(|record| record.live.clone());
+        let gone = seat.give_way(generation, to, failed)?;
+        let back = seat.record(to).map(|record| record.live.clone());
         let held = if failed { Some(self.hold(role, gone.mark.clone(), why).await) } else { None };
-        self.write(entry(&gone, Turn::RolledBack, Some(why))).await;
+        self.write(gone.entry(Turn::RolledBack, Some(why))).await;
         self.show(role);
         Some(RolledBack { gone: gone.live, back, held })
     }
 
     /// What is live.
     pub(crate) fn live(&self, role: Role) -> Option<&Record> {
-        let seat = self.seats.get(&role)?;
-        seat.records.get(&seat.live)
+        self.seats.get(&role)?.live()
     }
 
     /// What was live before, whether it is warm or not.
     pub(crate) fn before(&self, role: Role) -> Option<&Record> {
-        let seat = self.seats.get(&role)?;
-        match seat.before {
-            Some(before) => seat.records.get(&before),
-            None => seat.records.get(&seat.previous()?),
-        }
+        self.seats.get(&role)?.earlier()
     }
 
     /// Whether the one before is warm.
     pub(crate) fn on_probation(&self, role: Role) -> bool {
-        self.seats.get(&role).is_some_and(|seat| seat.before.is_some())
+        self.seats.get(&role).is_some_and(Seat::on_probation)
     }
 
     /// Whether a command put it in, so that the config does not count for now.
@@ -372,39 +312,24 @@ impl Slots {
     }
 
     fn show(&self, role: Role) {
-        let Some(seat) = self.seats.get(&role) else { return };
-        let live = |generation| seat.records.get(&generation).map(|one| one.live.clone());
-        let Some(now) = live(seat.live) else { return };
-        let note = (seat.commanded && now.seated.module != seat.configured).then(|| {
-            let configured = &seat.configured;
-            format!(
-                "by command; config.toml names {configured}, which comes back with a restart \
-                 or the next edit of [policy.{}]",
-                role.name()
-            )
-        });
-        self.book.show(Now {
-            live: now,
-            before: seat.before.and_then(live),
-            configured: seat.configured.clone(),
-            note,
-            shadow: seat.shadow.clone(),
-        });
+        if let Some(now) = self.seats.get(&role).and_then(Seat::now) {
+            self.book.show(now);
+        }
     }
 
-    async fn keep(&self, role: Role) {
-        let Some(record) = self.live(role).cloned() else { return };
+    /// A policy proved itself, or needs no proof: its version forbids older ones, and it is what
+    /// a later start may fall back to.
+    async fn keep(&self, role: Role, record: Record) {
         let Record { wish, code: Some(code), admitted, .. } = record else { return };
-        let folder = self.folder.clone();
+        let (folder, kept) = (self.folder.clone(), self.kept.clone());
         let remember = move || admitted.map_or(Ok(()), |one| remember(&one, &folder));
         if let Err(error) = off_loop(remember).await {
             tracing::warn!(role = role.name(), %error, "an older version may come back one day");
         }
-        let kept = self.kept.clone();
         if let Err(error) = off_loop(move || kept.keep(role, &wish.config, &code)).await {
             tracing::warn!(
                 role = role.name(), %error,
-                "the proven policy can't be copied to the state folder: a restart can't fall back to it"
+                "the proven policy can't be copied to the state folder: no start can fall back to it"
             );
         }
     }
@@ -452,30 +377,6 @@ pub(crate) struct RolledBack {
     pub(crate) held: Option<Duration>,
 }
 
-impl Seat {
-    /// The generation before the live one, of those that did not fail.
-    fn previous(&self) -> Option<u64> {
-        let before = self.records.range(..self.live).rev();
-        before.into_iter().find(|(_, record)| !record.failed).map(|(&number, _)| number)
-    }
-
-    /// Lets go of what can't come back: code first, then the oldest records.
-    fn trim(&mut self) {
-        let kept = [Some(self.live), self.before, self.previous()];
-        let is_kept = |number: u64| kept.contains(&Some(number));
-        for (&number, record) in &mut self.records {
-            if !is_kept(number) {
-                record.code = None;
-            }
-        }
-        let surplus = self.records.len().saturating_sub(RECORDS_MAX);
-        let numbers = self.records.keys().copied().filter(|&number| !is_kept(number));
-        for number in numbers.take(surplus).collect::<Vec<_>>() {
-            self.records.remove(&number);
-        }
-    }
-}
-
 fn distrust(role: Role, error: &TrustError) -> SeatError {
     SeatError::new(role, Step::Trust, error.key(), error)
 }
@@ -483,23 +384,6 @@ fn distrust(role: Role, error: &TrustError) -> SeatError {
 /// A version that has proven itself forbids older ones.
 fn remember(admitted: &Admitted, folder: &Path) -> Result<(), TrustError> {
     Trust::new(&Rules::default(), folder)?.went_live(admitted)
-}
-
-fn entry(record: &Record, outcome: Turn, why: Option<&str>) -> Entry {
-    let Live { generation, seated, .. } = &record.live;
-    Entry {
-        at_unix_ms: unix_ms(),
-        role: seated.role.name().to_owned(),
-        outcome,
-        generation: Some(*generation),
-        name: seated.name.clone(),
-        version: seated.version.clone(),
-        digest: seated.digest.clone(),
-        module: seated.module.clone(),
-        from: record.wish.from,
-        who: record.wish.who.clone(),
-        why: why.map(str::to_owned),
-    }
 }
 
 /// Does what blocks in a thread of its own.

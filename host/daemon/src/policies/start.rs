@@ -97,7 +97,8 @@ async fn builtin(
     let none = || SeatError::new(role, Step::Read, "module", "there is no builtin of this role");
     let name = natives(role).first().ok_or_else(none)?;
     let module = Module::Builtin((*name).to_owned());
-    let native = PolicyConfig { module, digest: None, settings: Vec::new(), ..config.slot(role).clone() };
+    let native =
+        PolicyConfig { module, digest: None, settings: Vec::new(), ..config.slot(role).clone() };
     let insist = Wish { force: true, ..wish(role, native, folder) };
     match slots.prepare(insist, config, Vec::new()).await? {
         Found::Ready(ready) => Ok(*ready),

@@ -103,6 +103,7 @@ impl Shell {
                 self.node.handle(self.now, Input::Stood { peer, standing });
             }
             AsideFact::Found(found) => self.found(&found),
+            AsideFact::Answered(decision) => self.taps.answered(*decision),
             AsideFact::Happened(event) => self.happened(event),
             AsideFact::Learned { policy: Policy::Selector(module), generation } => {
                 self.node.handle(self.now, Input::SelectorLearned { module, generation });

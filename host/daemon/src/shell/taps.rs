@@ -33,6 +33,14 @@ impl Taps {
         };
     }
 
+    /// An answer that was given off the loop. Nothing becomes of it that could be recorded.
+    pub(super) fn answered(&self, decision: Decision) {
+        if let Some(shadow) = self.shadows.get(&decision.question.role()) {
+            shadow.offer(decision);
+        }
+    }
+
+    /// A decision of the Node.
     pub(super) fn decided(&self, decision: Decision) {
         if let Some(shadow) = self.shadows.get(&decision.question.role()) {
             shadow.offer(decision.clone());

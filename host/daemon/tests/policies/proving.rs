@@ -84,7 +84,8 @@ fn neither_a_reload_nor_a_restart_takes_back_what_was_rolled_back() {
 fn a_restart_falls_back_to_the_module_that_proved_itself_last() {
     let there = Node::start("");
     let peer = there.as_peer();
-    let head = |probation_ms: u32| format!("{CONFIG}{peer}[policy]\nprobation_ms = {probation_ms}\n");
+    let head =
+        |probation_ms: u32| format!("{CONFIG}{peer}[policy]\nprobation_ms = {probation_ms}\n");
     let folder = tempfile::tempdir().unwrap();
     let rest = "[policy.selector]\nmodule = \"mine.wasm\"\n";
     fs::write(folder.path().join("config.toml"), format!("{}{rest}", head(60_000))).unwrap();

@@ -22,7 +22,10 @@ fn a_candidate_is_compared_and_promoted_when_it_has_shown_enough() {
     assert_eq!(report["different"], 0, "{report}");
     let much = ["policy", "promote", "selector", "--compared-min", "1000000000"];
     let told = failed(&here, &much);
-    assert!(told.contains("is not promoted") && told.contains("1000000000 are asked for"), "{told}");
+    assert!(
+        told.contains("is not promoted") && told.contains("1000000000 are asked for"),
+        "{told}"
+    );
     place(&here, "mine.wasm", &stubborn());
     let enough = ["policy", "promote", "selector", "--compared-min", "1", "--json"];
     let told = here.json(&enough);
@@ -43,7 +46,10 @@ fn a_candidate_that_decides_otherwise_is_counted_with_examples_and_moves_nothing
     assert!(report["different"].as_u64() > Some(0), "{report}");
     assert!(report["predicted"]["withheld"].as_u64() > Some(0), "{report}");
     assert!(!report["examples"].as_array().unwrap().is_empty(), "{report}");
-    let told = failed(&here, &["policy", "promote", "selector", "--compared-min", "1", "--differ-max", "0"]);
+    let told = failed(
+        &here,
+        &["policy", "promote", "selector", "--compared-min", "1", "--differ-max", "0"],
+    );
     assert!(told.contains("are answered otherwise"), "{told}");
     let stopped = here.json(&["policy", "shadow", "selector", "--stop", "--json"]);
     assert_eq!(stopped["candidate"]["name"], "by-hand");

@@ -1,3 +1,5 @@
+//! Descriptions in every form and malformed one, and settings against them.
+
 use super::*;
 
 const SHIPPED: &str = "stickiness_percent: integer 0..=100 = 10  how much earlier another path must be\n\

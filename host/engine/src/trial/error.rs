@@ -78,12 +78,9 @@ pub enum LearnFault {
     },
     /// The manifest says that it learns nothing.
     #[error(
-        "`learn` gives a state of schema {schema}, and the manifest says that the policy learns nothing; give `state_schema` and `max_state_bytes` in the manifest"
+        "`learn` gives a state, and the manifest says that the policy learns nothing; give `state_schema` and `max_state_bytes` in the manifest"
     )]
-    Undeclared {
-        /// The state's schema.
-        schema: u32,
-    },
+    Undeclared,
     /// Another schema than the manifest's.
     #[error(
         "`learn` gives a state of schema {schema}, and the manifest says that it makes {said}; write what the manifest says, or raise `state_schema` there"
@@ -153,12 +150,13 @@ impl LearnFault {
     pub(super) fn check(manifest: &Manifest, state: &State) -> Result<(), Self> {
         let (schema, said) = (state.schema, manifest.state_schema);
         let (bytes, max) = (state.bytes.len(), manifest.max_state_bytes);
-        match said {
-            0 => Err(Self::Undeclared { schema }),
-            said if said != schema => Err(Self::OtherSchema { schema, said }),
-            _ if bytes > max as usize => Err(Self::TooLarge { bytes, max }),
-            _ => Ok(()),
+        if said != schema {
+            return Err(Self::OtherSchema { schema, said });
         }
+        if bytes > max as usize {
+            return Err(Self::TooLarge { bytes, max });
+        }
+        Ok(())
     }
 }
 

@@ -29,6 +29,12 @@ pub(crate) struct Guest {
     pub(crate) choose: &'static str,
     /// Body of `decide`: leaves the address of a verdict.
     pub(crate) decide: &'static str,
+    /// Body of `fold`: leaves the address of a standing.
+    pub(crate) fold: &'static str,
+    /// Body of `inspect`: leaves the address of a list of findings.
+    pub(crate) inspect: &'static str,
+    /// Body of `learn`: leaves the address of a state, or of none.
+    pub(crate) learn: &'static str,
 }
 
 /// Sends on the first path.
@@ -41,6 +47,9 @@ pub(crate) const SELECTOR: Guest = Guest {
     configure: "",
     choose: "i64.const 0x11",
     decide: "",
+    fold: "",
+    inspect: "",
+    learn: "i32.const 1200",
 };
 
 /// Stays, for the reason 9.
@@ -51,22 +60,35 @@ pub(crate) const FAILOVER: Guest = Guest {
     ..SELECTOR
 };
 
+/// Counts observations in the score, and keeps `a`.
+pub(crate) const REPUTATION: Guest = Guest {
+    world: "reputation-policy",
+    choose: "",
+    fold: "(i32.store (i32.const 1304) (i32.add (local.get 1) (local.get 7)))
+        (i32.store (i32.const 1308) (local.get 2))
+        (i64.store (i32.const 1320) (local.get 0)) i32.const 1304",
+    ..SELECTOR
+};
+
+/// Finds the first sample of the first series, by rule 7.
+pub(crate) const ANOMALY: Guest = Guest {
+    world: "anomaly-policy",
+    choose: "",
+    inspect:
+        "(i32.store (i32.const 1304) (i32.const 1320)) (i32.store (i32.const 1308) (i32.const 1))
+        (i32.store (i32.const 1320) (i32.const 7)) (i32.store8 (i32.const 1324) (i32.const 1))
+        (i32.store (i32.const 1328) (i32.load (local.get 1)))
+        (i32.store (i32.const 1332) (i32.load offset=4 (local.get 1)))
+        (i64.store (i32.const 1336) (i64.load (i32.load offset=12 (local.get 1))))
+        (i32.store8 (i32.const 1344) (i32.const 4)) i32.const 1304",
+    ..SELECTOR
+};
+
 impl Guest {
     /// The module as text. Manifest at 1100, results at 1200 and 1300, lists from 8192 on.
     pub(crate) fn text(&self) -> String {
-        let Self { version, imports, extra, configure, choose, decide, .. } = self;
-        let role = match (choose.is_empty(), decide.is_empty()) {
-            (false, _) => format!(
-                r#"(func $choose (export "pointsman:policy/selector@{version}#choose")
-                (param i64 i64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i64)
-                {choose})"#
-            ),
-            (true, false) => format!(
-                r#"(func (export "pointsman:policy/failover@{version}#decide") (param i32)
-                (result i32) {decide})"#
-            ),
-            (true, true) => String::new(),
-        };
+        let Self { version, imports, extra, configure, learn, .. } = self;
+        let role = self.role();
         format!(
             r#"(module {imports}
             (memory (export "memory") 2)
@@ -84,9 +106,34 @@ impl Guest {
             (func (export "pointsman:policy/lifecycle@{version}#configure")
                 (param i32 i32 i32 i32 i32 i32) (result i32) {configure} i32.const 1200)
             (func (export "pointsman:policy/learner@{version}#learn")
-                (param i32 i32 i32 i32 i32 i32) (result i32) i32.const 1200)
+                (param i32 i32 i32 i32 i32 i32) (result i32) {learn})
             {extra} {role})"#
         )
+    }
+
+    /// The function of the role whose body is there.
+    fn role(&self) -> String {
+        let Self { version, choose, decide, fold, inspect, .. } = self;
+        let role = [
+            (
+                "selector",
+                "choose",
+                choose,
+                "i64 i64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32",
+                "i64",
+            ),
+            ("failover", "decide", decide, "i32", "i32"),
+            ("reputation", "fold", fold, "i64 i32 i32 i32 i32 i64 i32 i32", "i32"),
+            ("anomaly", "inspect", inspect, "i64 i32 i32", "i32"),
+        ]
+        .into_iter()
+        .find(|(_, _, body, ..)| !body.is_empty());
+        role.map_or(String::new(), |(role, name, body, takes, gives)| {
+            format!(
+                r#"(func ${name} (export "pointsman:policy/{role}@{version}#{name}")
+                (param {takes}) (result {gives}) {body})"#
+            )
+        })
     }
 
     /// The module with its metadata, as a toolchain would leave it.

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::by_role::{guest, least, policy, question_for, with};
 use crate::guests::{BUDGET_US, Guest, SELECTOR, WIT, engine};
-use crate::roles::{guest, least, policy, question_for, with};
 use pointsman_core::policy::Role;
 use pointsman_engine::Engine;
 use wasmparser::Parser;
@@ -68,7 +68,8 @@ fn other_kinds_of_files_are_told_what_they_are_not() {
     let zipped = b"\x1f\x8b\x08\0\0\0\0\0";
     let archive = b"PK\x03\x04";
     let script = b"#!/bin/sh\nexit 0\n";
-    for bytes in [&zipped[..], archive, script, b"\0asm\x02\0\0\0", b"\0asm\x0e\0\x01\0", &[0; 64]] {
+    for bytes in [&zipped[..], archive, script, b"\0asm\x02\0\0\0", b"\0asm\x0e\0\x01\0", &[0; 64]]
+    {
         let said = refusal(&engine, bytes);
         let known = ["not a WebAssembly binary", "damaged"];
         assert!(known.iter().any(|known| said.contains(known)), "{bytes:?}: {said}");
@@ -171,10 +172,8 @@ fn edited(from: &str, to: &str) -> &'static str {
 #[test]
 fn every_role_of_another_version_or_with_more_imports_is_refused_by_name() {
     let engine = engine();
-    let clock = edited(
-        "  import host-log;\n",
-        "  import clock: interface { now: func() -> u64; }\n",
-    );
+    let clock =
+        edited("  import host-log;\n", "  import clock: interface { now: func() -> u64; }\n");
     let imports = r#"(import "clock" "now" (func (result i64)))"#;
     let newer = edited("pointsman:policy@0.1.0", "pointsman:policy@0.7.0");
     for role in Role::ALL {

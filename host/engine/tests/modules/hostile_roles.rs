@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::by_role::{
+    ENDLESS, assembled, guest, least, policy, question_for, strike, with, with_body,
+};
 use crate::guests::{BUDGET_US, Guest, TIGHT_US, WIT, engine, terms};
-use crate::roles::{ENDLESS, assembled, guest, least, policy, question_for, strike, with, with_body};
 use pointsman_core::policy::{Role, Strike};
 use pointsman_sdk::{Outcome, Settings, State};
 
@@ -85,15 +87,19 @@ fn every_role_that_traps_on_every_third_call_answers_the_others() {
     }
 }
 
+/// Sends on the two paths that are there, with the longest lease and an odd reason: absurd, but a
+/// verdict.
+const LAVISH: u64 = 0x31 | 0xffff << 32 | 1 << 62;
+
 #[test]
 fn verdicts_of_unknown_modes_and_of_no_path_are_struck() {
     let engine = engine();
     let nothing = [1_u64, 2, 3];
-    for bits in (7..16).chain(nothing).chain([u64::MAX, u64::MAX << 4 | 1, 0x31 | 1 << 62]) {
+    for bits in (7..16).chain(nothing).chain([u64::MAX, u64::MAX << 4 | 1, LAVISH]) {
         let body = format!("i64.const {}", bits.cast_signed());
-        let struck = strike(&engine, Role::Selector, &guest(Role::Selector, &body).bytes(), BUDGET_US);
-        // The last names both paths that are there, with an absurd lease and reason.
-        let wanted = (bits != 0x31 | 1 << 62).then_some(Strike::Invalid);
+        let struck =
+            strike(&engine, Role::Selector, &guest(Role::Selector, &body).bytes(), BUDGET_US);
+        let wanted = (bits != LAVISH).then_some(Strike::Invalid);
         assert_eq!(struck, wanted, "{bits:#x}");
     }
 }
@@ -101,7 +107,8 @@ fn verdicts_of_unknown_modes_and_of_no_path_are_struck() {
 #[test]
 fn absurd_standings_are_struck() {
     let engine = engine();
-    let score = |score: i32| format!("(i32.store (i32.const 1400) (i32.const {score})) i32.const 1400");
+    let score =
+        |score: i32| format!("(i32.store (i32.const 1400) (i32.const {score})) i32.const 1400");
     let cases = [
         (score(1_000), None),
         (score(1_001), Some(Strike::Invalid)),
@@ -190,7 +197,8 @@ fn a_handle_bomb_is_struck_at_its_bound() {
         "world selector-policy {\n  export bomb: interface { resource r { constructor(); } }\n",
     );
     assert_ne!(wit, WIT);
-    let imports = r#"(import "[export]bomb" "[resource-new]r" (func $new (param i32) (result i32)))"#;
+    let imports =
+        r#"(import "[export]bomb" "[resource-new]r" (func $new (param i32) (result i32)))"#;
     let body = "(loop $more (drop (call $new (i32.const 1))) (br $more)) unreachable";
     let bomb = Guest { wit: wit.leak(), imports, ..guest(Role::Selector, body) };
     let extra = r#"(func (export "bomb#[constructor]r") (result i32) i32.const 1)"#;
@@ -215,7 +223,9 @@ fn logs(body: &str, call_us: u32) -> Option<Strike> {
 
 #[test]
 fn texts_for_the_log_cost_no_memory_of_ours_and_no_time_beyond_the_budget() {
-    let emit = |at: i64, bytes: i64| format!("(call $emit (i32.const 3) (i32.const {at}) (i32.const {bytes}))");
+    let emit = |at: i64, bytes: i64| {
+        format!("(call $emit (i32.const 3) (i32.const {at}) (i32.const {bytes}))")
+    };
     let grow = "(drop (memory.grow (i32.const 2100)))";
     assert_eq!(logs(&emit(1024, 7), BUDGET_US), None, "a short text is fine");
     let began = Instant::now();

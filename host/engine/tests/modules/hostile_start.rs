@@ -3,16 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use crate::by_role::{assembled, guest, least, policy, with, with_body};
 use crate::guests::{BUDGET_US, Guest, engine_with};
-use crate::roles::{assembled, guest, least, policy, with, with_body};
 use pointsman_core::policy::{Role, Strike};
 use pointsman_engine::{InspectError, Limits, LoadError, Step};
 
 const ENDLESS: &str = "(loop $again (br $again))";
 
-/// Small enough that the tests are fast.
+/// Short enough that the tests are fast, long enough for a start on a busy machine.
 fn limits() -> Limits {
-    Limits { load_us: 20_000, ..Limits::default() }
+    Limits { load_us: 150_000, ..Limits::default() }
 }
 
 /// The step in which the module fails, and how.
@@ -65,7 +65,10 @@ fn what_is_declared_too_large_is_refused_without_being_made() {
     let memory = |pages: u32| {
         let guest = sound(Role::Selector);
         let text = guest.text();
-        let larger = text.replace(r#"(memory (export "memory") 2)"#, &format!(r#"(memory (export "memory") {pages})"#));
+        let larger = text.replace(
+            r#"(memory (export "memory") 2)"#,
+            &format!(r#"(memory (export "memory") {pages})"#),
+        );
         assert_ne!(text, larger);
         assembled(&guest, &larger)
     };
@@ -94,7 +97,8 @@ fn a_manifest_that_lies_outside_its_memory_is_refused() {
     // A name of 1 GiB, and one of half a memory.
     for length in ["\\00\\00\\00\\40", "\\00\\00\\01\\00"] {
         let long = format!(r#"(data (i32.const 1104) "{length}")"#);
-        let refused = policy(&engine_with(limits()), &with(sound(Role::Selector), &long).bytes(), BUDGET_US);
+        let refused =
+            policy(&engine_with(limits()), &with(sound(Role::Selector), &long).bytes(), BUDGET_US);
         let said = refused.expect_err("such a name").to_string();
         assert!(said.contains("`describe`") || said.contains("manifest is unusable"), "{said}");
     }

@@ -1,6 +1,14 @@
 //! Modules of every kind against the engine.
 
+mod by_role;
+mod cache;
+mod children;
 mod guests;
 mod hostile;
+mod hostile_files;
+mod hostile_roles;
+mod hostile_start;
 mod refused;
+mod roles;
 mod shipped;
+mod trials;

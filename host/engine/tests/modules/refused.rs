@@ -1,12 +1,9 @@
 //! Files that are no policy, or not the one that is wanted: each gets an error that names the
 //! thing and the remedy, before any of its code runs.
 
-use crate::guests::{
-    BUDGET_US, FAILOVER, Guest, SELECTOR, WIT, failover_of, open, selector_of, terms,
-};
+use crate::guests::{BUDGET_US, FAILOVER, Guest, SELECTOR, WIT, failover_of, open, selector_of};
 use pointsman_core::limits::MODULE_BYTES_MAX;
 use pointsman_core::policy::Role;
-use pointsman_sdk::{Settings, Value};
 
 fn refusal(bytes: &[u8]) -> String {
     open(bytes).expect_err("it must be refused").to_string()

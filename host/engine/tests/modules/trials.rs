@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::by_role::{ENDLESS, guest, least, question_for, with, with_body};
 use crate::guests::{BUDGET_US, TIGHT_US, engine, terms};
-use crate::roles::{ENDLESS, guest, least, question_for, with, with_body};
 use pointsman_core::policy::Role;
 use pointsman_engine::{Trial, TrialError};
 use pointsman_sdk::Settings;
@@ -120,7 +120,10 @@ fn a_module_that_never_answers_some_question_does_not_pass_and_is_soon_out() {
     let body = format!("(if (i32.eq (local.get 3) (i32.const 2)) (then {ENDLESS})) i64.const 0");
     let refused = tried(&guest(Role::Selector, &body).bytes(), TIGHT_US);
     let said = refused.expect_err("bulk is never answered").to_string();
-    assert!(said.contains("a packet that is bulk (asked in order), it fails: it ran over"), "{said}");
+    assert!(
+        said.contains("a packet that is bulk (asked in order), it fails: it ran over"),
+        "{said}"
+    );
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 

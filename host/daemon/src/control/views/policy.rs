@@ -132,7 +132,7 @@ fn policy(now: &Now, slot: &SlotSnapshot) -> PolicyView {
         answered_by_builtin: slot.answered_by_builtin,
         strikes: slot.strikes,
         last_strike: slot.last_strike.map(|strike| strike.to_string()),
-        mean_cost_ns: None,
+        mean_cost_ns: slot.mean_cost_ns,
         shadow: now.shadow.as_ref().map(|one| seat(one, None)),
     }
 }

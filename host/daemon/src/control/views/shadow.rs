@@ -92,8 +92,9 @@ pub struct ExampleView {
 pub(crate) fn shadowed(shadowed: &Shadowed) -> ShadowView {
     let Shadowed { candidate, since_unix_ms, report, steps } = shadowed;
     let ShadowReport { compared, dropped, .. } = report;
-    let Replay { questions, equal, different, differences, abstained, strikes, examples, cost, .. } =
-        compared;
+    let Replay {
+        questions, equal, different, differences, abstained, strikes, examples, cost, ..
+    } = compared;
     let differences = differences.iter().map(|(what, count)| (what.name().to_owned(), *count));
     ShadowView {
         role: candidate.role.name().to_owned(),

@@ -1,0 +1,66 @@
+//! A probation: who is warm meanwhile, until when it lasts, and how the live one answered.
+
+use crate::id::Time;
+use crate::policy::{Misconduct, Probation, Strike};
+
+/// Questions after which a mean cost counts: fewer say more of a cold cache than of a policy.
+const PRICED_MIN: u64 = 100;
+
+/// Questions for which the live one was not ready. A module that is rebuilt once misses far
+/// fewer.
+const UNAVAILABLE_MAX: u64 = 256;
+
+/// Who is in a slot, or was.
+#[derive(Debug)]
+pub(crate) struct Tenant<P: ?Sized> {
+    /// `None`: the builtin.
+    pub(crate) module: Option<Box<P>>,
+    pub(crate) generation: u64,
+}
+
+/// A probation under way.
+#[derive(Debug)]
+pub(crate) struct Trial<P: ?Sized> {
+    /// The last one that has proven itself.
+    pub(super) before: Tenant<P>,
+    terms: Probation,
+    pub(crate) began: Time,
+    asked: u64,
+    unavailable: u64,
+}
+
+impl<P: ?Sized> Trial<P> {
+    pub(super) fn new(now: Time, terms: Probation, before: Tenant<P>) -> Self {
+        Self { before, terms, began: now, asked: 0, unavailable: 0 }
+    }
+
+    /// The live one was asked, and failed so if it did.
+    pub(super) fn count(&mut self, strike: Option<Strike>) {
+        self.asked += 1;
+        self.unavailable += u64::from(strike == Some(Strike::Unavailable));
+    }
+
+    /// When its time is over.
+    pub(crate) fn ends(&self) -> Time {
+        self.began.after(self.terms.us)
+    }
+
+    /// What a failure means: one is enough. That it was not ready is none, unless it never is.
+    pub(crate) fn verdict_on(&self, strike: Strike) -> Option<Misconduct> {
+        match strike {
+            Strike::Unavailable if self.unavailable < UNAVAILABLE_MAX => None,
+            Strike::Unavailable
+            | Strike::Trapped
+            | Strike::TimedOut
+            | Strike::Exhausted
+            | Strike::Invalid => Some(Misconduct::Struck(strike)),
+        }
+    }
+
+    /// What the mean cost means.
+    pub(crate) fn verdict_on_cost(&self, mean_ns: Option<u32>) -> Option<Misconduct> {
+        let bound_ns = self.terms.mean_cost_ns_max;
+        let mean_ns = mean_ns.filter(|&mean| mean > bound_ns && self.asked >= PRICED_MIN)?;
+        Some(Misconduct::Dear { mean_ns, bound_ns })
+    }
+}

@@ -1,0 +1,364 @@
+//! The watch over a slot: how messages fared with who is in it, and with who was before.
+//!
+//! While nobody is on probation it keeps the last seconds as the measure of what is usual.
+//! When a probation begins these are set aside, and what follows is counted anew, for the live
+//! policy alone. Misconduct takes both: outcomes that are clearly worse than before, and
+//! questions that the warm policy would have answered clearly better. So a network that gets
+//! worse is not held against whoever came that moment.
+
+use std::collections::BTreeMap;
+
+use super::spread::{Spread, Together};
+use crate::id::{PeerNumber, Time};
+use crate::limits::STALLS_MAX;
+use crate::policy::Misconduct;
+
+/// The usual is that of the last one to two of these, in microseconds.
+const USUAL_US: u64 = 5_000_000;
+/// A probation is judged by its last one to two of these, in microseconds, so that what was
+/// well for long does not hide what is bad now;
+const RECENT_US: u64 = 1_000_000;
+/// and by so many questions at least.
+const RECENT_MIN: u64 = 32;
+
+/// Messages that must have been acknowledged before, so that their times are a measure.
+const USUAL_MESSAGES_MIN: u64 = 20;
+/// Questions of which the warm one's expected times are a measure.
+const EXPECTED_MIN: u64 = 8;
+/// So much later than before, in thousandths and microseconds, is worse.
+const SLOWER_PERMILLE: u64 = 1_500;
+const SLOWER_US: u64 = 10_000;
+/// So many messages must have taken so long.
+const SLOW_MIN: u64 = 3;
+
+/// Questions that the warm one would have answered clearly better: so many,
+const WORSE_MIN: u64 = 8;
+/// which is so much of all, in thousandths;
+const WORSE_PERMILLE: u64 = 50;
+/// and so much where there were few questions.
+const WORSE_OF_FEW_PERMILLE: u64 = 250;
+const FEW: u64 = 64;
+
+/// Packets and messages after which the late ones count.
+const LATE_OF_MIN: u64 = 20;
+/// Worse than twice as before, and by so many thousandths.
+const LATER_PERMILLE: u64 = 50;
+/// Messages that it would have given up and that would have arrived: three are no accident.
+const WASTED_MIN: u64 = 3;
+
+/// Copies that nobody needed: so many packets,
+const COPIED_MIN: u64 = 10;
+/// so much of the bytes sent, and so much more than before, in thousandths.
+const COPIED_PERMILLE: u64 = 300;
+const COPIED_MORE_PERMILLE: u64 = 200;
+
+/// Questions of which the warm one would not have made copies: a lease may cover many packets.
+const NEEDLESS_MIN: u64 = 4;
+
+/// Moves that the warm one would not have made: a path that flaps is moved away from and back
+/// to once or twice.
+const RESTLESS_MIN: u64 = 6;
+
+/// What was counted in a while.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    /// From hand-over to acknowledgement.
+    took: Spread,
+    /// The same as expected of the warm one.
+    expected: Spread,
+    packets: u64,
+    late: u64,
+    expired: u64,
+    /// Given up although the warm one would have sent it.
+    wasted: u64,
+    sent_bytes: u64,
+    copied_bytes: u64,
+    copied: u64,
+    /// Times that copies were asked for where the warm one asked for none.
+    needless: u64,
+    judged: u64,
+    worse: u64,
+    restless: u64,
+}
+
+impl Tally {
+    fn clear(&mut self) {
+        let (mut took, mut expected) =
+            (core::mem::take(&mut self.took), core::mem::take(&mut self.expected));
+        took.clear();
+        expected.clear();
+        *self = Self { took, expected, ..Self::default() };
+    }
+}
+
+/// Two whiles: the one that goes on and the one before.
+#[derive(Clone, Debug, Default)]
+struct Record {
+    now: Tally,
+    last: Tally,
+    turned_at: Time,
+}
+
+impl Record {
+    fn turn(&mut self, now: Time, after_us: u64, judged_min: u64) {
+        if now.since(self.turned_at) >= after_us && self.now.judged >= judged_min {
+            self.turned_at = now;
+            core::mem::swap(&mut self.now, &mut self.last);
+            self.now.clear();
+        }
+    }
+
+    fn sum(&self, of: impl Fn(&Tally) -> u64) -> u64 {
+        of(&self.now) + of(&self.last)
+    }
+
+    fn took(&self) -> Together<'_> {
+        Together([&self.now.took, &self.last.took])
+    }
+
+    fn expected(&self) -> Together<'_> {
+        Together([&self.now.expected, &self.last.expected])
+    }
+
+    fn late_permille(&self) -> (u64, u64) {
+        let of = self.sum(|tally| tally.packets + tally.expired);
+        let late = self.sum(|tally| tally.late + tally.expired);
+        (late * 1000 / of.max(1), of)
+    }
+
+    fn copied_permille(&self) -> u64 {
+        self.sum(|tally| tally.copied_bytes) * 1000 / self.sum(|tally| tally.sent_bytes).max(1)
+    }
+}
+
+/// Something that waits although the warm policy would have had it on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stall<T> {
+    /// What.
+    pub(crate) what: T,
+    pub(crate) since: Time,
+    /// From then on it is too long.
+    pub(crate) until: Time,
+}
+
+/// What became of a question that both were asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Comparison {
+    /// The warm one would have done clearly better.
+    pub(crate) worse: bool,
+    /// It would have had the packet acknowledged so long after it was handed over, in
+    /// microseconds.
+    pub(crate) expected_us: u64,
+    /// The live one asked for copies, and the warm one would not have.
+    pub(crate) needless: bool,
+}
+
+/// The watch over one slot. `K` and `T` tell what may stall: where, and what.
+#[derive(Debug)]
+pub(crate) struct Watch<K, T> {
+    record: Record,
+    /// What was usual before the probation; `None` without one.
+    before: Option<Record>,
+    /// Messages handed over before this are not the doing of who is in the slot.
+    since: Time,
+    pub(crate) stalls: BTreeMap<K, Stall<T>>,
+    /// Peers whose traffic is on clearly worse paths than with the warm one, since when.
+    misplaced: BTreeMap<PeerNumber, Time>,
+}
+
+impl<K: Ord, T> Default for Watch<K, T> {
+    fn default() -> Self {
+        Self {
+            record: Record::default(),
+            before: None,
+            since: Time::default(),
+            stalls: BTreeMap::new(),
+            misplaced: BTreeMap::new(),
+        }
+    }
+}
+
+impl<K: Ord, T> Watch<K, T> {
+    /// Another policy is in the slot, on probation or for good.
+    pub(crate) fn swapped(&mut self, now: Time, on_probation: bool) {
+        let usual = core::mem::take(&mut self.record);
+        self.before = on_probation.then(|| self.before.take().unwrap_or(usual));
+        self.begin(now);
+    }
+
+    /// The probation ended well: what it showed is what is usual now.
+    pub(crate) fn proven(&mut self) {
+        self.before = None;
+        self.stalls.clear();
+        self.misplaced.clear();
+    }
+
+    /// The one before is back, and with it what was usual.
+    pub(crate) fn rolled_back(&mut self, now: Time) {
+        self.record = self.before.take().unwrap_or_default();
+        self.begin(now);
+    }
+
+    fn begin(&mut self, now: Time) {
+        self.record.turned_at = now;
+        self.since = now;
+        self.stalls.clear();
+        self.misplaced.clear();
+    }
+
+    /// Where what happens now is counted.
+    fn tally(&mut self, now: Time) -> &mut Tally {
+        let (after_us, judged_min) =
+            if self.before.is_some() { (RECENT_US, RECENT_MIN) } else { (USUAL_US, 0) };
+        self.record.turn(now, after_us, judged_min);
+        &mut self.record.now
+    }
+
+    /// A message to a peer was acknowledged, so long after it was handed over.
+    pub(crate) fn completed(&mut self, now: Time, took_us: u64) {
+        if now.0.saturating_sub(took_us) >= self.since.0 {
+            self.tally(now).took.count(took_us);
+        }
+    }
+
+    /// The same, where a policy is judged by where it has put a peer's traffic.
+    pub(crate) fn placed(&mut self, now: Time, number: PeerNumber, took_us: u64) {
+        let queued_at = now.0.saturating_sub(took_us);
+        if self.before.is_none() || queued_at < self.since.0 {
+            return;
+        }
+        let worse = self.misplaced.get(&number).is_some_and(|since| queued_at >= since.0);
+        let tally = self.tally(now);
+        tally.judged += 1;
+        tally.worse += u64::from(worse);
+    }
+
+    /// Whether a peer's traffic is on clearly worse paths than with the warm one.
+    pub(crate) fn misplace(&mut self, now: Time, number: PeerNumber, worse: bool) {
+        if !worse {
+            self.misplaced.remove(&number);
+        } else if self.misplaced.len() < STALLS_MAX {
+            self.misplaced.entry(number).or_insert(now);
+        }
+    }
+
+    /// Packets were acknowledged, some of them late.
+    pub(crate) fn acknowledged(&mut self, now: Time, packets: u64, late: u64) {
+        let tally = self.tally(now);
+        tally.packets += packets;
+        tally.late += late;
+    }
+
+    /// Messages expired, or were given up.
+    pub(crate) fn expired(&mut self, now: Time, messages: u64) {
+        self.tally(now).expired += messages;
+    }
+
+    /// A packet went out for the first time.
+    pub(crate) fn sent(&mut self, now: Time, bytes: u64) {
+        self.tally(now).sent_bytes += bytes;
+    }
+
+    /// Copies were asked for that nothing called for.
+    pub(crate) fn copied(&mut self, now: Time, bytes: u64) {
+        let tally = self.tally(now);
+        tally.copied_bytes += bytes;
+        tally.copied += 1;
+    }
+
+    /// Both were asked the same.
+    pub(crate) fn compared(&mut self, now: Time, comparison: Comparison) {
+        let tally = self.tally(now);
+        tally.judged += 1;
+        tally.worse += u64::from(comparison.worse);
+        tally.needless += u64::from(comparison.needless);
+        tally.expected.count(comparison.expected_us);
+    }
+
+    /// The live one gave up what the warm one would have sent.
+    pub(crate) fn wasted_one(&mut self, now: Time) {
+        let tally = self.tally(now);
+        tally.wasted += 1;
+        tally.expired += 1;
+    }
+
+    /// Packets were copied or sent again where the warm one would have done neither.
+    pub(crate) fn copied_needlessly(&mut self, now: Time, bytes: u64) {
+        self.copied(now, bytes);
+        self.record.now.needless += 1;
+    }
+
+    /// Traffic was moved where the warm one would not have moved it.
+    pub(crate) fn restless(&mut self, now: Time) {
+        self.tally(now).restless += 1;
+    }
+
+    /// Something waits that the warm one would have sent; the first time counts.
+    pub(crate) fn stalled(&mut self, key: K, stall: Stall<T>) {
+        if self.stalls.len() < STALLS_MAX || self.stalls.contains_key(&key) {
+            self.stalls.entry(key).or_insert(stall);
+        }
+    }
+
+    /// What the outcomes say against the live one.
+    pub(crate) fn misconduct(&self) -> Option<Misconduct> {
+        let before = self.before.as_ref()?;
+        self.wasted(before)
+            .or_else(|| self.wasteful(before))
+            .or_else(|| self.moving())
+            .or_else(|| self.slow(before))
+            .or_else(|| self.late(before))
+    }
+
+    /// Whether the warm one would have done clearly better in a fair share of the questions.
+    fn is_to_blame(&self) -> bool {
+        let judged = self.record.sum(|tally| tally.judged);
+        let worse = self.record.sum(|tally| tally.worse);
+        let permille = if judged < FEW { WORSE_OF_FEW_PERMILLE } else { WORSE_PERMILLE };
+        worse >= WORSE_MIN && worse * 1000 >= judged * permille
+    }
+
+    fn slow(&self, before: &Record) -> Option<Misconduct> {
+        if !self.is_to_blame() {
+            return None;
+        }
+        let (usual, expected) = (before.took(), self.record.expected());
+        let usual_us = (usual.total() >= USUAL_MESSAGES_MIN).then(|| usual.percentile(99));
+        let expected_us = (expected.total() >= EXPECTED_MIN).then(|| expected.percentile(99));
+        let before_us = usual_us.max(expected_us)?;
+        let bound_us = before_us * SLOWER_PERMILLE / 1000 + SLOWER_US;
+        let took = self.record.took();
+        let p99_us = took.percentile(99);
+        let is_slow = p99_us > bound_us && took.above(bound_us) >= SLOW_MIN;
+        is_slow.then_some(Misconduct::Slow { p99_us, before_us })
+    }
+
+    fn late(&self, before: &Record) -> Option<Misconduct> {
+        let ((now, of), (usual, _)) = (self.record.late_permille(), before.late_permille());
+        let is_late = of >= LATE_OF_MIN && now > 2 * usual + LATER_PERMILLE && self.is_to_blame();
+        is_late.then(|| Misconduct::Late { permille: narrow(now), before: narrow(usual) })
+    }
+
+    fn wasted(&self, before: &Record) -> Option<Misconduct> {
+        let ((now, _), (usual, _)) = (self.record.late_permille(), before.late_permille());
+        let is_enough = self.record.sum(|tally| tally.wasted) >= WASTED_MIN;
+        is_enough.then(|| Misconduct::Late { permille: narrow(now), before: narrow(usual) })
+    }
+
+    fn wasteful(&self, before: &Record) -> Option<Misconduct> {
+        let (now, usual) = (self.record.copied_permille(), before.copied_permille());
+        let is_wasteful = self.record.sum(|tally| tally.copied) >= COPIED_MIN
+            && self.record.sum(|tally| tally.needless) >= NEEDLESS_MIN
+            && now >= COPIED_PERMILLE.max(usual + COPIED_MORE_PERMILLE);
+        is_wasteful.then(|| Misconduct::Wasteful { permille: narrow(now), before: narrow(usual) })
+    }
+
+    fn moving(&self) -> Option<Misconduct> {
+        let moves = self.record.sum(|tally| tally.restless);
+        (moves >= RESTLESS_MIN).then(|| Misconduct::Restless { moves: narrow(moves) })
+    }
+}
+
+fn narrow(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

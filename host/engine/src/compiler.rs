@@ -1,0 +1,100 @@
+//! From a checked module to code that this machine runs: taken from the cache, or compiled here
+//! or in a child, and then kept.
+//!
+//! Code is never taken from anywhere else, because nobody can check it: what a module may
+//! contain is checked before it is compiled, and machine code may contain anything.
+
+mod child;
+mod process;
+mod protocol;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::cache::Cache;
+use crate::code::Reserve;
+use crate::error::InspectError;
+use crate::file::File;
+use crate::limits::Limits;
+
+pub use child::compile_child_main;
+
+/// Where modules are compiled.
+#[derive(Clone, Debug, Default)]
+pub enum Compiler {
+    /// In this process: for a library inside another program. A module that is slow to compile
+    /// can't be stopped, and one that makes the compiler use much memory uses ours.
+    #[default]
+    InProcess,
+    /// In a child process, within limits of time and memory, and without our environment.
+    Child {
+        /// A program whose main is [`compile_child_main`], by its absolute path.
+        program: PathBuf,
+        /// What makes it that.
+        arguments: Vec<OsString>,
+    },
+}
+
+/// All that makes code of modules.
+#[derive(Debug)]
+pub(crate) struct Forge {
+    pub(crate) compiler: Compiler,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) limits: Limits,
+    pub(crate) reserve: Reserve,
+}
+
+impl Forge {
+    /// The module's code, and whether it was in the cache.
+    pub(crate) fn make(
+        &self,
+        engine: &Engine,
+        file: &File,
+    ) -> Result<(Component, bool), InspectError> {
+        if let Some(component) = self.cached(engine, &file.digest) {
+            return Ok((component, true));
+        }
+        let code = self.compile(engine, &file.component)?;
+        let component =
+            runnable(engine, &code).map_err(|error| InspectError::NotCode(format!("{error:#}")))?;
+        if let Some(cache) = &self.cache {
+            cache.keep(&file.digest, &code);
+        }
+        Ok((component, false))
+    }
+
+    fn cached(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        let cache = self.cache.as_ref()?;
+        let code = cache.find(digest)?;
+        let component = runnable(engine, &code);
+        component.map_err(|error| cache.discard(digest, &format!("{error:#}"))).ok()
+    }
+
+    fn compile(&self, engine: &Engine, component: &[u8]) -> Result<Vec<u8>, InspectError> {
+        match &self.compiler {
+            Compiler::InProcess => engine
+                .precompile_component(component)
+                .map_err(|error| InspectError::Uncompilable(format!("{error:#}"))),
+            Compiler::Child { program, arguments } => {
+                let job = protocol::Job::new(&self.limits, self.reserve, component);
+                process::compile(program, arguments, &job, &self.limits)
+            }
+        }
+    }
+}
+
+/// Makes compiled code ready to run.
+#[expect(
+    unsafe_code,
+    reason = "machine code can't be checked, so that it is ours must be known beforehand: it \
+              was compiled just now in this process or by this program's child, or comes from \
+              the cache, which gives out only what an engine with the folder's secret key kept"
+)]
+fn runnable(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: see the reason above. Code of another version of wasmtime, or of another
+    // configuration, is told apart by wasmtime itself and refused.
+    unsafe { Component::deserialize(engine, code) }
+}
