@@ -176,7 +176,7 @@ fn a_policy_in_rust_builds_and_passes_its_own_tests_without_a_network() {
 }
 
 #[test]
-fn a_policy_in_c_builds_without_a_warning_and_is_a_policy() {
+fn a_policy_in_c_builds_without_a_warning_and_answers_its_cases() {
     if !has(&["clang", "wasm-ld"]) {
         return;
     }
@@ -185,13 +185,19 @@ fn a_policy_in_c_builds_without_a_warning_and_is_a_policy() {
         let name = format!("new-{role}");
         made(home.path(), &[&name, "--role", role, "--lang", "c"]);
         let folder = home.path().join(&name);
-        let said = run(&folder, "./build.sh", &[]);
-        assert_eq!(said.trim(), format!("{name}.wasm"));
-        let module = folder.join(&name).with_extension("wasm");
-        let check = pointsman(home.path()).args(["policy", "check"]).arg(&module);
-        let output = check.arg("--json").output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(run(&folder, "./build.sh", &[]).trim(), format!("{name}.wasm"));
+        let module = folder.join(&name).with_extension("wasm").display().to_string();
+        let told = ask(home.path(), &["policy", "check", &module, "--json"]);
         assert_eq!((&told["role"], &told["name"]), (&Value::from(role), &Value::from(name)));
+        let cases = folder.join("cases.toml").display().to_string();
+        let told = ask(home.path(), &["policy", "test", &module, "--cases", &cases, "--json"]);
+        assert_eq!(told["failed"], 0, "{told}");
     }
+}
+
+/// What a command tells as JSON.
+fn ask(home: &Path, arguments: &[&str]) -> Value {
+    let output = pointsman(home).args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
