@@ -57,13 +57,16 @@ fn ask(name: &str, cases: &Cases, make: impl Fn(&Settings) -> Policy) {
     }
 }
 
-fn configured(module: &Module, settings: &Settings) -> Result<Policy, String> {
-    let memory_bytes = MEMORY_BYTES;
-    let terms = Terms { settings, learned: None, call_us: CALL_US, memory_bytes };
-    module.policy(&terms).map_err(|error| error.to_string())
+fn terms(settings: &Settings) -> Terms<'_> {
+    Terms { settings, learned: None, call_us: CALL_US, memory_bytes: MEMORY_BYTES }
 }
 
-/// Asks the modules of both roles all cases, and hands them what they must refuse.
+fn configured(module: &Module, settings: &Settings) -> Result<Policy, String> {
+    module.policy(&terms(settings)).map_err(|error| error.to_string())
+}
+
+/// Asks the modules of both roles all cases, has them stand the trial that a node holds, and
+/// hands them what they must refuse.
 fn conforms(selector: &str, failover: &str) {
     let engine = engine();
     for (name, text) in [(selector, SELECTOR), (failover, FAILOVER)] {
@@ -72,6 +75,11 @@ fn conforms(selector: &str, failover: &str) {
         let inspection = module.inspection();
         assert_eq!((inspection.role, inspection.manifest.name.as_str()), (cases.role, name));
         ask(name, &cases, |settings| configured(&module, settings).expect(name));
+        let recorded: Vec<_> = cases.cases.iter().map(|case| case.question.clone()).collect();
+        let settings = Settings::default();
+        if let Err(error) = module.trial(&terms(&settings), &recorded) {
+            panic!("{name}: {error}");
+        }
         for (key, value) in [("colour", Value::Integer(1)), ("hold_ms", Value::Boolean(true))] {
             let settings = Settings::new(vec![(key.to_owned(), value)]);
             let why = configured(&module, &settings).expect_err(name);
