@@ -1,6 +1,8 @@
 //! Embeds the policies that were compiled to `target/policies/*.wasm`, so that the binary runs
 //! them without any file. Without them (no Wasm toolchain was at hand) it embeds none, and the
 //! native builtins answer.
+//!
+//! Also embeds the SDK with its templates, of which `pointsman policy new` makes new policies.
 
 use std::env;
 use std::error::Error;
@@ -25,7 +27,30 @@ fn main() -> Result<(), Box<dyn Error>> {
     table.push_str("]\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets this")?);
     fs::write(out.join("embedded.rs"), table)?;
+    fs::write(out.join("sdk.rs"), sdk(&workspace.join("sdk"))?)?;
     Ok(())
+}
+
+/// The text files of the SDK as a table, by their path in it.
+fn sdk(root: &Path) -> Result<String, Box<dyn Error>> {
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    folders.extend(["c", "src", "templates", "wit"].map(|name| root.join(name)));
+    while let Some(folder) = folders.pop() {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    let mut table = String::from("&[\n");
+    for file in files {
+        let name = file.strip_prefix(root)?.to_str().ok_or("a name in UTF-8")?.replace('\\', "/");
+        println!("cargo::rerun-if-changed={}", file.display());
+        writeln!(table, "    ({name:?}, include_str!({:?})),", file.display())?;
+    }
+    table.push_str("]\n");
+    Ok(table)
 }
 
 /// The modules in a folder, in the order of their names; none where there is no folder.

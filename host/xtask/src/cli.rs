@@ -34,7 +34,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         summary: "Build the policies and run all tests",
-        details: "Prepares the Wasm toolchain, builds the policies, then runs\n\
+        details: "Prepares the Wasm toolchain, builds the policies and examples, then runs\n\
                   `cargo test --workspace` with the arguments given: `./x test failover`.",
         takes_arguments: true,
         run: commands::test,
@@ -47,6 +47,15 @@ pub const COMMANDS: &[Command] = &[
                   rust-web-src and lld with apt-get (as root, or by a sudo that asks nothing).",
         takes_arguments: false,
         run: commands::policies,
+    },
+    Command {
+        name: "examples",
+        summary: "Build policies in four languages to target/examples/*.wasm",
+        details: "Those in examples/, and the templates of `pointsman policy new`, each by its own\n\
+                  build.sh. Languages whose tools are not here are left out (`./x setup-ci`\n\
+                  installs them: clang and lld, componentize-js, componentize-py).",
+        takes_arguments: false,
+        run: commands::examples,
     },
     Command {
         name: "lint",
@@ -68,8 +77,9 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "setup-ci",
         summary: "Install what `ci` needs beyond Rust and a C compiler",
-        details: "rustfmt and clippy by rustup where they are missing, and cargo-deny into the\n\
-                  user's cache folder (about 90 s on two cores, once).",
+        details: "rustfmt and clippy by rustup where they are missing; clang and lld by apt-get; and\n\
+                  into the user's cache folder cargo-deny (about 90 s on two cores, once),\n\
+                  componentize-js (30 s, 400 MB) and componentize-py.",
         takes_arguments: false,
         run: commands::setup_ci,
     },

@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use crate::step::{Failure, run, say};
-use crate::{deny, place, wasm};
+use crate::{deny, examples, place, tools, wasm};
+
+/// Tells tests of policies in other languages that none may be missing.
+const REQUIRED: &str = "POINTSMAN_EXAMPLES";
 
 /// `./x demo`.
 pub fn demo(arguments: &[String]) -> Result<(), Failure> {
@@ -20,8 +23,13 @@ pub fn demo(arguments: &[String]) -> Result<(), Failure> {
 /// `./x test`.
 pub fn test(arguments: &[String]) -> Result<(), Failure> {
     policies(&[])?;
+    examples(&[])?;
+    run_tests(arguments, "")
+}
+
+fn run_tests(arguments: &[String], required: &str) -> Result<(), Failure> {
     let mut command = cargo();
-    command.args(["test", "--workspace"]).args(arguments);
+    command.args(["test", "--workspace"]).args(arguments).env(REQUIRED, required);
     run("the tests", &mut command, "The failing tests are listed above.")
 }
 
@@ -29,6 +37,11 @@ pub fn test(arguments: &[String]) -> Result<(), Failure> {
 pub fn policies(_: &[String]) -> Result<(), Failure> {
     let toolchain = wasm::prepare()?;
     wasm::policies::build(&toolchain)
+}
+
+/// `./x examples`.
+pub fn examples(_: &[String]) -> Result<(), Failure> {
+    examples::build()
 }
 
 /// `./x lint`.
@@ -42,7 +55,9 @@ pub fn lint(_: &[String]) -> Result<(), Failure> {
 /// `./x ci`: the quickest first, and the tests before what shares nothing with them.
 pub fn ci(_: &[String]) -> Result<(), Failure> {
     format()?;
-    test(&[])?;
+    policies(&[])?;
+    examples(&[])?;
+    run_tests(&[], "all")?;
     clippy()?;
     documentation()?;
     deny::check()?;
@@ -63,6 +78,7 @@ pub fn setup_ci(_: &[String]) -> Result<(), Failure> {
             )?;
         }
     }
+    tools::install()?;
     deny::install()
 }
 

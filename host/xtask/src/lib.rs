@@ -5,9 +5,12 @@
 //! library only and builds in seconds. It never becomes part of what people run: no other
 //! crate depends on it.
 
+pub mod apt;
 pub mod cli;
 pub mod commands;
 pub mod deny;
+pub mod examples;
 pub mod place;
 pub mod step;
+pub mod tools;
 pub mod wasm;

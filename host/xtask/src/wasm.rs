@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::place;
 use crate::step::{self, Failure, say};
+use crate::{apt, place};
 
 /// The one target of policies: no operating system, so a module can do nothing but compute.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -22,8 +22,6 @@ pub const PROFILE: &str = "policy";
 
 /// How long rustup may try: a machine that does not reach its server finds out by then.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(60);
-/// How long apt may take to read its lists and install: some 150 MB on a slow line.
-const APT_LIMIT: Duration = Duration::from_secs(900);
 
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
@@ -76,7 +74,7 @@ impl Toolchain {
 }
 
 /// Takes away what the cargo around us, or a setting made for the host, would change.
-fn clean(command: &mut Command) {
+pub(crate) fn clean(command: &mut Command) {
     for name in [
         "CARGO",
         "CARGO_BUILD_TARGET",
@@ -112,7 +110,7 @@ pub fn prepare() -> Result<Toolchain, Failure> {
     if has_target() {
         return Ok(Toolchain::OnPath);
     }
-    install_debian();
+    apt::install(&DEBIAN_PACKAGES);
     installed().ok_or_else(|| Failure::new(REMEDY))
 }
 
@@ -146,6 +144,11 @@ fn has_debian() -> bool {
     new_enough && sources && cargo && place::program("wasm-ld").is_some()
 }
 
+/// The Rust version that the workspace asks for.
+pub(crate) fn wanted_version() -> String {
+    format!("1.{}", wanted_minor())
+}
+
 /// The minor of the Rust version that the workspace asks for.
 fn wanted_minor() -> u32 {
     let manifest = std::fs::read_to_string(place::root().join("Cargo.toml")).unwrap_or_default();
@@ -170,33 +173,6 @@ fn add_target() {
         let first = error.lines().find(|line| line.starts_with("error")).unwrap_or(&error);
         say(&format!("rustup could not: {first}"));
     }
-}
-
-fn install_debian() {
-    if place::program("apt-get").is_none() {
-        return;
-    }
-    let Some(apt) = apt_as_root() else {
-        return say("apt-get would need a password here, so it is left to you");
-    };
-    say(&format!("installing {} with apt-get", DEBIAN_PACKAGES.join(", ")));
-    let update = ["update", "-qq"];
-    let install = [&["install", "-y", "-qq", "--no-install-recommends"], &DEBIAN_PACKAGES[..]];
-    for arguments in [&update[..], &install.concat()] {
-        let mut command = Command::new(apt[0]);
-        command.args(&apt[1..]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        if let Err(error) = step::within(APT_LIMIT, &mut command) {
-            return say(&format!("apt-get could not: {error}"));
-        }
-    }
-}
-
-/// How to call apt-get as root, where that needs no password.
-fn apt_as_root() -> Option<&'static [&'static str]> {
-    if step::ask(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0") {
-        return Some(&["apt-get"]);
-    }
-    step::ask(Command::new("sudo").args(["-n", "true"])).map(|_| &["sudo", "-n", "apt-get"][..])
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod check;
 mod history;
 mod list;
 mod log_files;
+mod new;
 mod promote;
 mod replay;
 mod rollback;
@@ -24,6 +25,7 @@ use super::{Context, Failure};
 #[command(after_help = "Examples:
   pointsman policy list                          what is in the slots of the running node
   pointsman policy check mine.wasm               whether this module is a policy, and which
+  pointsman policy new mine --role failover      a folder that builds to a policy as it is
   pointsman policy test mine.wasm --cases c.toml whether it answers these questions so
   pointsman policy bench mine.wasm               what a question costs, beside the builtin
   pointsman policy replay mine.wasm --log FOLDER what it would have decided
@@ -43,6 +45,8 @@ enum PolicyCommand {
     List(list::Args),
     /// Looks at a module without a node: its role, version, settings, and what is wrong.
     Check(check::Args),
+    /// Makes a folder that builds to a policy as it is, in Rust, C, JavaScript or Python.
+    New(new::Args),
     /// Asks a policy the questions of a case file, without a node.
     Test(test::Args),
     /// Measures what a question costs, beside the builtin, without a node.
@@ -65,6 +69,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
     match &args.command {
         PolicyCommand::List(args) => list::run(args, context).await,
         PolicyCommand::Check(args) => check::run(args, context),
+        PolicyCommand::New(args) => new::run(args, context),
         PolicyCommand::Test(args) => test::run(args, context),
         PolicyCommand::Bench(args) => bench::run(args, context),
         PolicyCommand::Replay(args) => replay::run(args, context),

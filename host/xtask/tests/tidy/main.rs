@@ -2,6 +2,7 @@
 //! compiler looks at.
 
 mod arrows;
+mod contract;
 mod core_purity;
 mod documents;
 mod rooms;
