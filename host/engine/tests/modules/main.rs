@@ -1,7 +1,7 @@
 //! Modules of every kind against the engine.
 
-mod by_role;
 mod aside;
+mod by_role;
 mod cache;
 mod children;
 mod guests;
@@ -11,5 +11,5 @@ mod hostile_roles;
 mod hostile_start;
 mod refused;
 mod shipped;
-mod trials;
 mod terms;
+mod trials;
