@@ -220,9 +220,10 @@ fn tell(context: &mut Context, view: &BenchView) -> Result<(), Failure> {
         context.out.line(&line)?;
     }
     let (count, role) = (view.questions, view.role);
+    let plural = if count == 1 { "" } else { "s in turn" };
     let what = &view.policy.title;
     context.out.line(&format!(
-        "{what} costs {:.1} times what its builtin does ({count} {role} questions in turn)",
+        "{what} costs {:.1} times what its builtin does ({count} {role} question{plural})",
         view.ratio
     ))
 }
