@@ -174,9 +174,9 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = (Template<'static>, Vec<File>)> {
-        let pairs = Language::value_variants().iter().flat_map(|&language| {
-            Role::value_variants().iter().map(move |&role| (language, role))
-        });
+        let pairs = Language::value_variants()
+            .iter()
+            .flat_map(|&language| Role::value_variants().iter().map(move |&role| (language, role)));
         pairs.flat_map(|(language, role)| {
             [None, Some("../../sdk")].map(|sdk| {
                 let template = Template { name: "my-own", role, language, sdk };
