@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds selector-js.wasm: the policy and a JavaScript engine to run it, 12 MB in all.
-# Needs node 20 or later with npm; the first time it fetches what package.json names.
+# Needs node 20 or later with npm; the first time it fetches what package-lock.json names.
 set -eu
 cd "$(dirname "$0")"
 
@@ -11,9 +11,5 @@ for tool in node npm; do
     }
 done
 
-# With a lock file exactly what it names is fetched; the first time npm writes one.
-if [ ! -d node_modules ]; then
-    if [ -f package-lock.json ]; then fetch=ci; else fetch=install; fi
-    npm "$fetch" --no-audit --no-fund --loglevel=error
-fi
+[ -d node_modules ] || npm ci --no-audit --no-fund --loglevel=error
 node build.mjs

@@ -27,12 +27,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     table.push_str("]\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets this")?);
     fs::write(out.join("embedded.rs"), table)?;
-    fs::write(out.join("sdk.rs"), sdk(&workspace.join("sdk"))?)?;
+    fs::write(out.join("sdk.rs"), sdk(workspace)?)?;
     Ok(())
 }
 
+/// What the example in JavaScript was built with: so are new policies.
+const LOCK: (&str, &str) =
+    ("templates/js/package-lock.json", "examples/selector-js/package-lock.json");
+
 /// The text files of the SDK as a table, by their path in it.
-fn sdk(root: &Path) -> Result<String, Box<dyn Error>> {
+fn sdk(workspace: &Path) -> Result<String, Box<dyn Error>> {
+    let root = &workspace.join("sdk");
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     folders.extend(["c", "src", "templates", "wit"].map(|name| root.join(name)));
     while let Some(folder) = folders.pop() {
@@ -43,7 +48,10 @@ fn sdk(root: &Path) -> Result<String, Box<dyn Error>> {
         }
     }
     files.sort();
+    let lock = workspace.join(LOCK.1);
+    println!("cargo::rerun-if-changed={}", lock.display());
     let mut table = String::from("&[\n");
+    writeln!(table, "    ({:?}, include_str!({:?})),", LOCK.0, lock.display())?;
     for file in files {
         let name = file.strip_prefix(root)?.to_str().ok_or("a name in UTF-8")?.replace('\\', "/");
         println!("cargo::rerun-if-changed={}", file.display());

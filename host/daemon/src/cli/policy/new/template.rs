@@ -69,7 +69,11 @@ impl Language {
         match self {
             Self::Rust => &[("Cargo.toml.in", "Cargo.toml")],
             Self::C => &[],
-            Self::Js => &[("package.json", "package.json"), ("build.mjs", "build.mjs")],
+            Self::Js => &[
+                ("package.json", "package.json"),
+                ("package-lock.json", "package-lock.json"),
+                ("build.mjs", "build.mjs"),
+            ],
             Self::Python => &[("requirements.txt", "requirements.txt")],
         }
     }
