@@ -5,10 +5,12 @@
 //! same for programs. Contenders alternate round by round, so that a busy spell of the machine
 //! meets all of them. Nothing leaves loopback and the lab's namespaces.
 
+mod decision;
 mod failover;
 mod figures;
 mod messages;
 mod node;
+mod swap;
 mod table;
 mod uplinks;
 
@@ -34,6 +36,10 @@ enum Program {
     /// One end of a `failover` or `uplinks` trial; started by it.
     #[command(hide = true)]
     FailoverEnd(failover::node::EndArguments),
+    /// What one decision costs, natively and behind each way to exchange a policy.
+    Decision(decision::Arguments),
+    /// Messages at full load while the selector is exchanged, against the same without.
+    Swap(swap::Arguments),
     /// Two uplinks at once against each of them alone.
     Uplinks(uplinks::Arguments),
 }
@@ -44,6 +50,8 @@ fn main() -> anyhow::Result<()> {
         Program::MessagesEnd(arguments) => messages::run_end(&arguments),
         Program::Failover(arguments) => failover::run(&arguments),
         Program::FailoverEnd(arguments) => failover::node::run_end(&arguments),
+        Program::Decision(arguments) => decision::run(&arguments),
+        Program::Swap(arguments) => swap::run(&arguments),
         Program::Uplinks(arguments) => uplinks::run(&arguments),
     }
 }

@@ -37,7 +37,8 @@ fn a_file_that_is_cut_off_in_any_section_is_refused() {
                 .collect();
             cuts.extend([0, 3, 4, 7, 8]);
             assert!(cuts.len() > 20, "{}", cuts.len());
-            for cut in cuts.into_iter().filter(|cut| *cut < whole.len()) {
+            let cuts = cuts.into_iter().filter_map(|cut| usize::try_from(cut).ok());
+            for cut in cuts.filter(|cut| *cut < whole.len()) {
                 let said = refusal(&engine, &whole[..cut]);
                 let known = ["damaged", "not a WebAssembly binary", "WIT metadata", "no role"];
                 assert!(known.iter().any(|known| said.contains(known)), "{cut}: {said}");
