@@ -26,11 +26,12 @@ use crate::net::bindings::Bindings;
 use crate::net::registry::Registry;
 use crate::net::{self, NetOptions};
 use crate::places;
-use crate::policies::{Filled, Leaving, Policies, SeatError, Slots, fill, module_text, off_loop};
+use crate::policies::{Filled, Leaving, Policies, SeatError, Slots, fill, module_text};
 use crate::power;
 use crate::shell::journal::Journal;
 use crate::shell::mail::Mail;
 use crate::shell::{Ports, Shell, Sources};
+use crate::tasks::off_loop;
 use crate::uplinks::{self, WatchError};
 use crate::watch::Watch;
 

@@ -19,6 +19,7 @@ pub mod places;
 pub mod policies;
 mod power;
 mod shell;
+mod tasks;
 pub mod uplinks;
 pub mod watch;
 

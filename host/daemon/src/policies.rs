@@ -36,7 +36,7 @@ pub use book::{Book, Live, Now};
 pub(crate) use candidate::{Candidate, Wish};
 pub use quarantine::Held;
 pub use seat::{Kind, SeatError, Seated, Step, Steps};
-pub(crate) use slots::{Found, Leaving, RolledBack, Slots, off_loop};
+pub(crate) use slots::{Found, Leaving, RolledBack, Slots};
 pub(crate) use source::embedded_bytes;
 pub use source::{NATIVE_BUILTINS, ReadError, embedded, module_text, natives, read};
 pub(crate) use start::{Filled, fill};

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../engine/tests/modules/guests.rs"]
+#[allow(dead_code, reason = "the engine's own tests use all of it")]
+mod guests;
 mod process;
 
 use std::fs;
@@ -98,7 +101,7 @@ fn without_any_config_the_defaults_hold_and_check_says_so() {
     assert_eq!(found["file"], Value::Null);
     assert_eq!(found["errors"], serde_json::json!([]));
     let roles: Vec<_> = found["policies"].as_array().unwrap().iter().map(|p| &p["role"]).collect();
-    assert_eq!(roles, ["selector", "failover"]);
+    assert_eq!(roles, ["selector", "failover", "reputation", "anomaly"]);
 }
 
 #[test]
@@ -128,12 +131,7 @@ fn a_missing_module_is_an_error_at_its_key() {
 #[test]
 fn a_module_of_another_role_is_refused_with_the_remedy() {
     let folder = folder_with("[policy.selector]\nmodule = \"other.wasm\"\n");
-    let component = r#"(component
-        (instance $nothing)
-        (export "pointsman:policy/lifecycle@0.1.0" (instance $nothing))
-        (export "pointsman:policy/learner@0.1.0" (instance $nothing))
-        (export "pointsman:policy/failover@0.1.0" (instance $nothing)))"#;
-    fs::write(folder.path().join("other.wasm"), wat::parse_str(component).unwrap()).unwrap();
+    fs::write(folder.path().join("other.wasm"), guests::FAILOVER.bytes()).unwrap();
     let (errors, told) = refused(&folder);
     assert_eq!(errors, [(2, "policy.selector.module".to_owned())]);
     assert!(told.contains("[policy.failover]"), "{told}");

@@ -57,14 +57,19 @@ pub fn build() -> Result<(), Failure> {
     })
 }
 
-/// The folders of `examples/` that build to a policy, in the order of their names.
+/// The folders of `examples/` that build to a policy, or have one that does in `policy/`, in
+/// the order of their names.
 pub fn found() -> io::Result<Vec<Example>> {
     let mut found = Vec::new();
     for entry in place::root().join("examples").read_dir()? {
-        let folder = entry?.path();
-        let language = Language::of(&folder).filter(|_| folder.join("build.sh").is_file());
-        let Some(language) = language else { continue };
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let example = entry?.path();
+        let name = example.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let folders = [example.join("policy"), example];
+        let Some(folder) = folders.into_iter().find(|folder| folder.join("build.sh").is_file())
+        else {
+            continue;
+        };
+        let Some(language) = Language::of(&folder) else { continue };
         found.push(Example { name, folder, language });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));

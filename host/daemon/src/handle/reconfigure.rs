@@ -12,6 +12,7 @@ use crate::policies::history::Cause;
 use crate::policies::{Found, Leaving, SeatError, Wish};
 use crate::shell::sends::Stopped;
 use crate::shell::{Applied, Command};
+use crate::tasks::joined;
 
 /// Keys that the config can change at any time but this daemon only at its start.
 const AT_START_ONLY: [&str; 1] = ["mdns.enabled"];
@@ -65,8 +66,7 @@ impl Pointsman {
         who: String,
     ) -> Result<Reconfigured, ReconfigureError> {
         let node = self.clone();
-        let done = tokio::spawn(async move { node.take_over(loaded, who).await }).await;
-        done.expect("taking over a config does not panic, and nobody aborts it")
+        joined(tokio::spawn(async move { node.take_over(loaded, who).await })).await
     }
 
     async fn take_over(

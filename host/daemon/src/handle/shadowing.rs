@@ -16,6 +16,7 @@ use crate::policies::{Candidate, Found, Seated, Steps, Wish, module_text};
 use crate::shell::Command;
 use crate::shell::journal::unix_ms;
 use crate::shell::sends::Stopped;
+use crate::tasks::joined;
 
 /// Questions that wait for a candidate: some hundred milliseconds of a busy node. More are
 /// dropped, and counted.
@@ -109,7 +110,7 @@ impl Pointsman {
             let wish = Wish { force: true, ..wish(&setup, order) };
             node.start_shadow(&mut setup, wish).await
         });
-        done.await.expect("starting a shadow does not panic, and nobody aborts it")
+        joined(done).await
     }
 
     /// What was found of the candidate so far.
@@ -142,7 +143,7 @@ impl Pointsman {
             let mut setup = node.inner.setup.lock().await;
             node.promote(&mut setup, role, bounds, who).await
         });
-        done.await.expect("a promotion does not panic, and nobody aborts it")
+        joined(done).await
     }
 
     async fn start_shadow(&self, setup: &mut Setup, wish: Wish) -> Result<Shadowed, ShadowError> {

@@ -11,6 +11,7 @@ use crate::policies::{
 };
 use crate::shell::Command;
 use crate::shell::sends::Stopped;
+use crate::tasks::joined;
 
 /// What somebody wants in a slot.
 #[derive(Clone, Debug)]
@@ -126,7 +127,7 @@ impl Pointsman {
             let wish = wish(&setup, order);
             node.swap(&mut setup, wish).await
         });
-        done.await.expect("a swap does not panic, and nobody aborts it")
+        joined(done).await
     }
 
     /// Brings back what was in a slot before, and leaves it there.
@@ -136,7 +137,7 @@ impl Pointsman {
             let mut setup = node.inner.setup.lock().await;
             node.roll_back(&mut setup, role, who).await
         });
-        done.await.expect("a rollback does not panic, and nobody aborts it")
+        joined(done).await
     }
 
     /// What happened to a slot, or to all of them, oldest first.

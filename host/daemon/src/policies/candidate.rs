@@ -133,7 +133,7 @@ impl Candidate {
                     let note = format!("native builtin: the module in this binary: {message}");
                     self.native(&name, Some(note), tools)
                 }
-                Err(error) => Err(error),
+                Err(error) => Err(error.in_file(wasm.file.as_deref())),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! What is in a slot, and why something is not.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use pointsman_core::policy::Role;
@@ -132,6 +133,16 @@ pub struct SeatError {
 impl SeatError {
     pub(crate) fn new(role: Role, step: Step, key: &str, why: impl fmt::Display) -> Self {
         Self { role, step, key: key.to_owned(), message: why.to_string() }
+    }
+
+    /// The same, with the file that the module came from, where it is one and at fault.
+    pub(crate) fn in_file(self, file: Option<&Path>) -> Self {
+        match file {
+            Some(file) if self.key == "module" => {
+                Self { message: format!("{}: {}", file.display(), self.message), ..self }
+            }
+            Some(_) | None => self,
+        }
     }
 
     /// It was rolled back lately.

@@ -31,6 +31,7 @@ use super::trust::{Admitted, Rules, Trust, TrustError};
 use crate::aside::{self, AsideHandle, LearnerSeat};
 use crate::shell::Placed;
 use crate::shell::journal::unix_ms;
+use crate::tasks::off_loop;
 
 /// The parts of a node that fill its slots.
 #[derive(Debug)]
@@ -379,10 +380,4 @@ fn distrust(role: Role, error: &TrustError) -> SeatError {
 /// A version that has proven itself forbids older ones.
 fn remember(admitted: &Admitted, folder: &Path) -> Result<(), TrustError> {
     Trust::new(&Rules::default(), folder)?.went_live(admitted)
-}
-
-/// Does what blocks in a thread of its own.
-pub(crate) async fn off_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.expect("loading a policy does not panic, and nobody aborts it")
 }

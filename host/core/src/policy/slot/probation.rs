@@ -10,6 +10,11 @@ const PRICED_MIN: u64 = 100;
 /// fewer.
 const UNAVAILABLE_MAX: u64 = 256;
 
+/// Answers that came too late: three may be the machine's fault, which takes the processor away
+/// in the middle of an answer; more than one in so many questions is not.
+const TIMED_OUT_MIN: u64 = 3;
+const TIMED_OUT_OF: u64 = 200;
+
 /// Who is in a slot, or was.
 #[derive(Debug)]
 pub(crate) struct Tenant<P: ?Sized> {
@@ -30,18 +35,20 @@ pub(crate) struct Trial<P: ?Sized> {
     pub(crate) unproven_since: Time,
     asked: u64,
     unavailable: u64,
+    timed_out: u64,
 }
 
 impl<P: ?Sized> Trial<P> {
     pub(super) fn new(now: Time, since: Time, terms: Probation, before: Tenant<P>) -> Self {
         let (began, unproven_since) = (now, since);
-        Self { before, terms, began, unproven_since, asked: 0, unavailable: 0 }
+        Self { before, terms, began, unproven_since, asked: 0, unavailable: 0, timed_out: 0 }
     }
 
     /// The live one was asked, and failed so if it did.
     pub(super) fn count(&mut self, strike: Option<Strike>) {
         self.asked += 1;
         self.unavailable += u64::from(strike == Some(Strike::Unavailable));
+        self.timed_out += u64::from(strike == Some(Strike::TimedOut));
     }
 
     /// When its time is over.
@@ -49,16 +56,22 @@ impl<P: ?Sized> Trial<P> {
         self.began.after(self.terms.us)
     }
 
-    /// What a failure means: one is enough. That it was not ready is none, unless it never is.
+    /// What a failure means: one is enough. That it was not ready is none, unless it never is,
+    /// nor is an answer that is late once in a while.
     pub(crate) fn verdict_on(&self, strike: Strike) -> Option<Misconduct> {
         match strike {
             Strike::Unavailable if self.unavailable < UNAVAILABLE_MAX => None,
+            Strike::TimedOut if !self.is_often_late() => None,
             Strike::Unavailable
             | Strike::Trapped
             | Strike::TimedOut
             | Strike::Exhausted
             | Strike::Invalid => Some(Misconduct::Struck(strike)),
         }
+    }
+
+    fn is_often_late(&self) -> bool {
+        self.timed_out >= TIMED_OUT_MIN && self.timed_out * TIMED_OUT_OF >= self.asked
     }
 
     /// What the mean cost means.
