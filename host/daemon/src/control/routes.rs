@@ -22,8 +22,8 @@ use super::guard::refuse;
 use super::views::{self, ReloadView};
 use crate::config_file;
 use crate::handle::{Pointsman, ReconfigureError, Reconfigured};
-use crate::policies::off_loop;
 use crate::shell::sends::{Message, Stopped};
+use crate::tasks::off_loop;
 
 /// An answer in place of the one that was asked for.
 pub(super) type Refused = Box<Response>;

@@ -128,7 +128,7 @@ impl Pointsman {
             node.end_shadow(&mut setup, role).await?;
             Ok::<_, ShadowError>(told)
         });
-        done.await.expect("stopping a shadow does not panic, and nobody aborts it")
+        joined(done).await
     }
 
     /// Puts the candidate into the slot, if it keeps the bounds, or without looking at them.

@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 
 use super::{Inner, Pointsman};
 use crate::config_file;
-use crate::policies::off_loop;
 use crate::shell::journal::Happening;
+use crate::tasks::off_loop;
 use crate::watch::Changed;
 
 /// The files whose edits count under this config.
