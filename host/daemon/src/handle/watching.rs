@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Inner, Pointsman};
 use crate::config_file;
+use crate::policies::trust::signature_of;
 use crate::shell::journal::Happening;
 use crate::tasks::off_loop;
 use crate::watch::Changed;
@@ -27,9 +28,8 @@ pub(crate) fn watched(config: &Config, file: Option<&Path>, folder: &Path) -> Ve
     for role in Role::ALL {
         if let Module::File(path) = &config.slot(role).module {
             let module = folder.join(path);
-            let mut signature = module.clone().into_os_string();
-            signature.push(".minisig");
-            files.extend([module, PathBuf::from(signature)]);
+            let signature = signature_of(&module);
+            files.extend([module, signature]);
         }
     }
     files.dedup();

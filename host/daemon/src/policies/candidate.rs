@@ -18,7 +18,7 @@ use super::history::Cause;
 use super::quarantine::Mark;
 use super::seat::{Kind, SeatError, Seated, Step, Steps};
 use super::source::{self, Code, Wasm, digest_hex, module_text};
-use super::trust::{self, Admitted, Trust};
+use super::trust::{self, Admitted, Trust, TrustError};
 use crate::aside::LearnerSeat;
 
 /// What somebody wants in a slot.
@@ -107,9 +107,8 @@ impl Candidate {
         let role = self.wish.role;
         match (&self.code, self.wish.config.digest.is_some()) {
             (Code::Wasm(wasm), _) => {
-                let vouch = || trust.vouch(&found(role, wasm));
-                let vouched = self.steps.take(Step::Trust, vouch);
-                vouched.map_err(|error| SeatError::new(role, Step::Trust, error.key(), error))?;
+                let vouched = self.steps.take(Step::Trust, || vouched(trust, role, wasm));
+                self.code = Code::Wasm(vouched.map_err(|error| distrust(role, &error))?);
             }
             (Code::Native { name, .. }, true) => {
                 let why =
@@ -133,7 +132,7 @@ impl Candidate {
                     let note = format!("native builtin: the module in this binary: {message}");
                     self.native(&name, Some(note), tools)
                 }
-                Err(error) => Err(error.in_file(wasm.file.as_deref())),
+                Err(error) => Err(error.in_file(wasm.file())),
             },
         }
     }
@@ -175,7 +174,7 @@ impl Candidate {
         let admitted = tools
             .trust
             .admit(&trust::Candidate { found, name, version, allow_downgrade })
-            .map_err(|error| SeatError::new(role, Step::Trust, error.key(), error))?;
+            .map_err(|error| distrust(role, &error))?;
         let settings = Settings::new(config.settings.clone());
         let learned = (tools.learned)(&manifest);
         let terms = Terms {
@@ -209,7 +208,19 @@ impl Candidate {
 }
 
 fn found(role: Role, wasm: &Wasm) -> trust::Found<'_> {
-    trust::Found { role, bytes: &wasm.bytes, file: wasm.file.as_deref() }
+    trust::Found { role, bytes: &wasm.bytes, origin: wasm.origin.as_ref() }
+}
+
+/// The module with the signature that speaks for it: the one that it was read with, or one that
+/// was made since for the very same bytes.
+fn vouched(trust: &Trust, role: Role, wasm: &Wasm) -> Result<Wasm, TrustError> {
+    let Err(error) = trust.vouch(&found(role, wasm)) else { return Ok(wasm.clone()) };
+    let since = wasm.signed_since().filter(|since| trust.vouch(&found(role, since)).is_ok());
+    since.ok_or(error)
+}
+
+pub(super) fn distrust(role: Role, error: &TrustError) -> SeatError {
+    SeatError::new(role, Step::Trust, error.key(), error)
 }
 
 /// The policy, if it is one for this slot.

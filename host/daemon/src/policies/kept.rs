@@ -2,8 +2,8 @@
 //!
 //! It is what a node starts with while the one that the config names is in quarantine: code and
 //! settings as they were when they proved themselves. A module's bytes are copied, because its
-//! file may be the very one that was replaced by the bad one; its signature lies beside it. The
-//! copy is an ordinary candidate: it goes the whole way, signature and trial included, and a
+//! file may be the very one that was replaced by the bad one, and with them the signature that
+//! was read with them. The copy is an ordinary candidate: it goes the whole way, signature and trial included, and a
 //! copy that does not have the digest it was kept under is none.
 
 use std::fs;
@@ -18,10 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::source::{Code, Wasm, digest_hex};
 use super::state;
+use super::trust::{Origin, signature_of};
 
 const RECORD_BYTES_MAX: usize = 1 << 20;
-/// A signature with ordinary comments takes 300 bytes.
-const SIGNATURE_BYTES_MAX: usize = 8 << 10;
 
 /// What is kept beside the bytes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,16 +55,16 @@ impl Kept {
             return Ok(());
         }
         if let Code::Wasm(wasm) = code
-            && let Some(file) = &wasm.file
+            && let Some(origin) = &wasm.origin
         {
             let copy = self.module(role);
-            if same(&copy, file) {
+            if same(&copy, origin.file()) {
                 return Ok(());
             }
             state::write(&copy, &wasm.bytes)?;
-            match signed(file) {
-                Some(text) => state::write(&signature(&copy), &text)?,
-                None => remove(&signature(&copy))?,
+            match origin.signature() {
+                Some(text) => state::write(&signature_of(&copy), text)?,
+                None => remove(&signature_of(&copy))?,
             }
         }
         state::write(&self.record(role), &text)
@@ -92,11 +91,12 @@ impl Kept {
         })
     }
 
-    /// Whether the copy's signature is the one that lies beside the module: that may have come
-    /// later than the module.
+    /// Whether the copy's signature is the module's: that may have come later than the module.
     fn is_signed_alike(&self, role: Role, code: &Code) -> bool {
         match code {
-            Code::Wasm(Wasm { file: Some(file), .. }) => signed(file) == signed(&self.module(role)),
+            Code::Wasm(Wasm { origin: Some(origin), .. }) => {
+                origin.signature() == Origin::read(&self.module(role)).signature()
+            }
             Code::Wasm(_) | Code::Native { .. } => true,
         }
     }
@@ -115,18 +115,6 @@ impl Kept {
     fn record(&self, role: Role) -> PathBuf {
         self.folder.join(format!("{}.json", role.name()))
     }
-}
-
-/// The signature of a module, where there is one.
-fn signed(module: &Path) -> Option<Vec<u8>> {
-    state::read(&signature(module), SIGNATURE_BYTES_MAX).ok().flatten()
-}
-
-/// Where the signature of a module is.
-fn signature(module: &Path) -> PathBuf {
-    let mut name = module.as_os_str().to_owned();
-    name.push(".minisig");
-    PathBuf::from(name)
 }
 
 fn same(one: &Path, other: &Path) -> bool {
@@ -217,16 +205,18 @@ mod tests {
         let code = source::find(Role::Selector, &config.module, Path::new("/")).unwrap();
         let kept = Kept::new(folder.path().join("kept"));
         kept.keep(Role::Selector, &config, &code).unwrap();
-        fs::write(signature(&file), "signed").unwrap();
-        kept.keep(Role::Selector, &config, &code).unwrap();
+        fs::write(signature_of(&file), "signed").unwrap();
+        let code = source::find(Role::Selector, &config.module, Path::new("/")).unwrap();
         fs::write(&file, "replaced").unwrap();
+        fs::write(signature_of(&file), "signed anew").unwrap();
+        kept.keep(Role::Selector, &config, &code).unwrap();
 
         let found = kept.find(Role::Selector).unwrap();
         assert_eq!(found.settings, config.settings);
         let again = source::find(Role::Selector, &found.module, Path::new("/")).unwrap();
         assert_eq!(again.identity(), code.identity());
         let Module::File(copy) = &found.module else { panic!("it is a file") };
-        assert_eq!(fs::read_to_string(signature(Path::new(copy))).unwrap(), "signed");
+        assert_eq!(fs::read_to_string(signature_of(Path::new(copy))).unwrap(), "signed");
         kept.keep(Role::Selector, &found, &again).expect("the copy itself may be kept");
         assert_eq!(kept.find(Role::Failover), None);
     }

@@ -20,11 +20,11 @@ use pointsman_sdk::Manifest;
 
 use super::Policies;
 use super::book::{Book, Live};
-use super::candidate::{About, Candidate, Ready, Tools, Wish};
+use super::candidate::{About, Candidate, Ready, Tools, Wish, distrust};
 use super::history::{Cause, Entry, Turn};
 use super::kept::Kept;
 use super::quarantine::{Held, Mark};
-use super::seat::{SeatError, Seated, Step, Steps};
+use super::seat::{SeatError, Seated, Steps};
 use super::source::module_text;
 use super::tenancy::{Record, Seat};
 use super::trust::{Admitted, Rules, Trust, TrustError};
@@ -371,10 +371,6 @@ pub(crate) struct RolledBack {
     pub(crate) back: Option<Live>,
     /// For how long the one that is gone stays out.
     pub(crate) held: Option<Duration>,
-}
-
-fn distrust(role: Role, error: &TrustError) -> SeatError {
-    SeatError::new(role, Step::Trust, error.key(), error)
 }
 
 /// A version that has proven itself forbids older ones.

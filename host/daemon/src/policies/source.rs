@@ -12,6 +12,7 @@ use pointsman_core::limits::MODULE_BYTES_MAX;
 use pointsman_core::policy::{Role, builtin};
 
 use super::seat::{Kind, SeatError, Step};
+use super::trust::Origin;
 
 /// The modules in this binary: name and bytes.
 const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -57,8 +58,24 @@ pub(crate) struct Wasm {
     pub(crate) kind: Kind,
     /// The native policy that answers where an embedded module can't run here.
     pub(crate) twin: Option<String>,
-    /// The file that it was read from; its signature lies beside it.
-    pub(crate) file: Option<PathBuf>,
+    /// The file that it was read from, with its signature.
+    pub(crate) origin: Option<Origin>,
+}
+
+impl Wasm {
+    /// The file that it was read from.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.origin.as_ref().map(Origin::file)
+    }
+
+    /// The same module with the signature that lies beside its file now, if the file still holds
+    /// it: that may have been signed after it was read.
+    pub(crate) fn signed_since(&self) -> Option<Self> {
+        let file = self.file()?;
+        let bytes = read(file).ok()?;
+        let origin = Some(Origin::read(file));
+        (*self.bytes == *bytes).then(|| Self { origin, ..self.clone() })
+    }
 }
 
 impl Code {
@@ -131,8 +148,8 @@ pub(crate) fn find(role: Role, module: &Module, folder: &Path) -> Result<Code, S
 fn find_file(role: Role, file: &Path) -> Result<Code, SeatError> {
     let bytes = read(file).map_err(|error| SeatError::new(role, Step::Read, "module", error))?;
     let digest = digest_hex(&bytes);
-    let file = Some(file.to_owned());
-    Ok(Code::Wasm(Wasm { bytes: bytes.into(), digest, kind: Kind::File, twin: None, file }))
+    let origin = Some(Origin::read(file));
+    Ok(Code::Wasm(Wasm { bytes: bytes.into(), digest, kind: Kind::File, twin: None, origin }))
 }
 
 /// An embedded module that is missing is no mistake of the config: its native twin takes its
@@ -143,7 +160,7 @@ fn find_embedded(role: Role, name: &str) -> Result<Code, SeatError> {
     if let Some((_, bytes)) = EMBEDDED.iter().find(|(known, _)| *known == name) {
         let digest = digest_hex(bytes);
         let bytes: Arc<[u8]> = Arc::from(*bytes);
-        return Ok(Code::Wasm(Wasm { bytes, digest, kind: Kind::Embedded, twin, file: None }));
+        return Ok(Code::Wasm(Wasm { bytes, digest, kind: Kind::Embedded, twin, origin: None }));
     }
     if let Some(name) = twin {
         return Ok(Code::Native { name, note: Some(NATIVE_BUILTINS.to_owned()) });

@@ -8,7 +8,9 @@
 //! version that was live is remembered in the state folder, and an older one is refused: its
 //! signature stays valid for ever, and its faults with it.
 //!
-//! Nothing here runs a module: [`Trust::vouch`] judges bytes before anything is compiled.
+//! Nothing here runs a module: [`Trust::vouch`] judges bytes before anything is compiled. It
+//! judges them with the signature that was read with them, so that a module that comes back
+//! after its file was replaced is still the module that was signed.
 
 mod floor;
 mod signature;
@@ -24,6 +26,8 @@ use floor::Floor;
 use signature::Key;
 
 pub use floor::FloorError;
+pub use signature::Origin;
+pub(crate) use signature::signature_of;
 
 /// What the config demands of modules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,8 +55,8 @@ pub struct Found<'a> {
     pub role: Role,
     /// All of it.
     pub bytes: &'a [u8],
-    /// Where it lies; `None` for a module in this binary.
-    pub file: Option<&'a Path>,
+    /// Where it was read, with its signature; `None` for a module in this binary.
+    pub origin: Option<&'a Origin>,
 }
 
 /// A module that said who it is, and wants to be loaded.
@@ -139,12 +143,12 @@ pub enum TrustError {
         signature: PathBuf,
     },
     /// The signature's file can't be read.
-    #[error("the signature {}: {source}", signature.display())]
+    #[error("the signature {}: {why}", signature.display())]
     Unreadable {
         /// Which.
         signature: PathBuf,
         /// Why.
-        source: std::io::Error,
+        why: String,
     },
     /// The signature's file holds something else.
     #[error(
@@ -253,7 +257,7 @@ impl Trust {
         let digest = hexadecimal(digest(&SHA256, found.bytes).as_ref());
         for (_, wanted) in self.pins.iter().filter(|(role, _)| *role == found.role) {
             if *wanted != digest {
-                let module = found.file.map(|file| file.display().to_string());
+                let module = found.origin.map(|origin| origin.file().display().to_string());
                 return Err(TrustError::OtherDigest {
                     role: found.role,
                     module: module.unwrap_or_else(|| "the module in this binary".to_owned()),
@@ -262,9 +266,9 @@ impl Trust {
                 });
             }
         }
-        let signer = match found.file {
-            Some(file) if !self.keys.is_empty() => {
-                Some(signature::verify(&self.keys, file, found.bytes)?)
+        let signer = match found.origin {
+            Some(origin) if !self.keys.is_empty() => {
+                Some(signature::verify(&self.keys, origin, found.bytes)?)
             }
             Some(_) | None => None,
         };

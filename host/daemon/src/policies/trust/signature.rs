@@ -1,24 +1,70 @@
 //! Detached signatures: `NAME.wasm.minisig` beside `NAME.wasm`.
 //!
+//! A signature is read once, with the module that it lies beside, and stays with those bytes:
+//! what lies there later belongs to what lies there later.
+//!
 //! Both of minisign's forms are taken, the one that signs a hash of the file and the older one
 //! that signs the file itself. The trusted comment is signed as well, so it must fit, too.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minisign_verify::{PublicKey, Signature};
-use rustix::fs::OFlags;
 
+use super::super::state;
 use super::{Signer, TrustError};
 
 /// Largest signature file, in bytes. One with ordinary comments takes 300.
-const SIGNATURE_BYTES_MAX: u64 = 8 << 10;
+const SIGNATURE_BYTES_MAX: usize = 8 << 10;
 /// A key's number stands behind the two letters of the algorithm, in keys and in signatures.
 const NUMBER: std::ops::Range<usize> = 2..10;
+
+/// The file of a module, and what lay beside it as its signature when the module was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    file: PathBuf,
+    beside: Beside,
+}
+
+/// What lies where a signature should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    Bytes(Vec<u8>),
+    /// Something that is no signature, with the reason.
+    Other(String),
+    /// It can't be read, with the reason.
+    Unreadable(String),
+}
+
+impl Origin {
+    /// Of a module in this file. Reads the signature beside it, if there is one; what is wrong
+    /// with it shows only where a signature is demanded.
+    pub fn read(file: &Path) -> Self {
+        let beside = match state::read(&signature_of(file), SIGNATURE_BYTES_MAX) {
+            Ok(None) => Beside::Nothing,
+            Ok(Some(bytes)) => Beside::Bytes(bytes),
+            Err(error) if error.kind() == io::ErrorKind::Other => Beside::Other(error.to_string()),
+            Err(error) => Beside::Unreadable(error.to_string()),
+        };
+        Self { file: file.to_owned(), beside }
+    }
+
+    /// Where the module was.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The signature's file as it was read; `None` where there was none.
+    pub fn signature(&self) -> Option<&[u8]> {
+        match &self.beside {
+            Beside::Bytes(bytes) => Some(bytes),
+            Beside::Nothing | Beside::Other(_) | Beside::Unreadable(_) => None,
+        }
+    }
+}
 
 /// A key that may sign modules.
 #[derive(Clone, Debug)]
@@ -37,10 +83,10 @@ impl Key {
     }
 }
 
-/// Who signed a file, if it is one of these.
-pub(super) fn verify(keys: &[Key], file: &Path, bytes: &[u8]) -> Result<Signer, TrustError> {
-    let path = beside(file);
-    let text = read(file, &path)?;
+/// Who signed a module, if it is one of these.
+pub(super) fn verify(keys: &[Key], origin: &Origin, bytes: &[u8]) -> Result<Signer, TrustError> {
+    let path = signature_of(&origin.file);
+    let text = text(origin, &path)?;
     let no_signature = |why: String| TrustError::NoSignature { signature: path.clone(), why };
     if text.trim().is_empty() {
         return Err(no_signature("it is empty".to_owned()));
@@ -58,42 +104,25 @@ pub(super) fn verify(keys: &[Key], file: &Path, bytes: &[u8]) -> Result<Signer, 
         let comment = signature.trusted_comment().escape_debug().to_string();
         return Ok(Signer { key, comment });
     }
-    Err(TrustError::BadSignature { file: file.to_owned(), signature: path, key })
+    Err(TrustError::BadSignature { file: origin.file.clone(), signature: path, key })
 }
 
-/// Where the signature of a file is.
-fn beside(file: &Path) -> PathBuf {
+/// Where the signature of a module's file is.
+pub(crate) fn signature_of(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".minisig");
     PathBuf::from(name)
 }
 
-fn read(file: &Path, path: &Path) -> Result<String, TrustError> {
-    let unreadable = |source| TrustError::Unreadable { signature: path.to_owned(), source };
-    // A pipe without a writer must not hold us up.
-    let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
-    let open = match File::options().read(true).custom_flags(flags).open(path) {
-        Ok(open) => open,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let (file, signature) = (file.to_owned(), path.to_owned());
-            return Err(TrustError::Unsigned { file, signature });
-        }
-        Err(error) => return Err(unreadable(error)),
-    };
-    if !open.metadata().map_err(unreadable)?.is_file() {
-        let why = "it is no regular file".to_owned();
-        return Err(TrustError::NoSignature { signature: path.to_owned(), why });
+fn text(origin: &Origin, path: &Path) -> Result<String, TrustError> {
+    let signature = path.to_owned();
+    match &origin.beside {
+        Beside::Nothing => Err(TrustError::Unsigned { file: origin.file.clone(), signature }),
+        Beside::Other(why) => Err(TrustError::NoSignature { signature, why: why.clone() }),
+        Beside::Unreadable(why) => Err(TrustError::Unreadable { signature, why: why.clone() }),
+        Beside::Bytes(bytes) => String::from_utf8(bytes.clone())
+            .map_err(|_| TrustError::NoSignature { signature, why: "it is not text".to_owned() }),
     }
-    let mut bytes = Vec::new();
-    open.take(SIGNATURE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > SIGNATURE_BYTES_MAX {
-        let why = format!("it is larger than {SIGNATURE_BYTES_MAX} bytes");
-        return Err(TrustError::NoSignature { signature: path.to_owned(), why });
-    }
-    String::from_utf8(bytes).map_err(|_| {
-        let why = "it is not text".to_owned();
-        TrustError::NoSignature { signature: path.to_owned(), why }
-    })
 }
 
 /// The number of the key in a line of base64, as minisign shows it.

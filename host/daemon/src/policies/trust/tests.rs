@@ -48,15 +48,15 @@ impl Place {
     }
 
     fn vouch(&self, keys: &[String]) -> Result<Vouched, TrustError> {
-        let file = self.file();
-        let found = Found { role: Role::Selector, bytes: BYTES, file: Some(&file) };
+        let origin = Origin::read(&self.file());
+        let found = Found { role: Role::Selector, bytes: BYTES, origin: Some(&origin) };
         self.trust(keys).vouch(&found)
     }
 
     /// A new process asks for this version.
     fn admit(&self, keys: &[String], version: &str, force: bool) -> Result<Admitted, TrustError> {
-        let file = self.file();
-        let found = Found { role: Role::Selector, bytes: BYTES, file: Some(&file) };
+        let origin = Origin::read(&self.file());
+        let found = Found { role: Role::Selector, bytes: BYTES, origin: Some(&origin) };
         let name = "earliest";
         let candidate = Candidate { found, name, version, allow_downgrade: force };
         self.trust(keys).admit(&candidate)
@@ -87,6 +87,17 @@ fn sound() -> (Place, Vec<String>) {
 
 fn refused(place: &Place, keys: &[String]) -> String {
     place.vouch(keys).expect_err("it must be refused").to_string()
+}
+
+#[test]
+fn bytes_that_were_read_before_their_file_was_replaced_keep_their_signature() {
+    let (place, keys) = sound();
+    let origin = Origin::read(&place.file());
+    fs::write(place.file(), "newer").unwrap();
+    fs::write(place.folder.path().join("p.wasm.minisig"), "newer").unwrap();
+    let found = Found { role: Role::Selector, bytes: BYTES, origin: Some(&origin) };
+    place.trust(&keys).vouch(&found).expect("its own signature speaks for it");
+    assert!(place.vouch(&keys).is_err(), "what lies there now has another one");
 }
 
 #[test]
@@ -195,7 +206,7 @@ fn a_trusted_comment_that_was_changed_does_not_fit() {
 fn without_keys_nothing_is_demanded_and_what_is_in_this_binary_is_exempt() {
     let vouched = Place::new(Some("garbage")).vouch(&[]).unwrap();
     assert_eq!(vouched.signer, None);
-    let embedded = Found { role: Role::Selector, bytes: BYTES, file: None };
+    let embedded = Found { role: Role::Selector, bytes: BYTES, origin: None };
     let place = Place::new(None);
     let trust = place.trust(&[key().1]);
     let found = Candidate { found: embedded, name: "x", version: "old", allow_downgrade: false };
@@ -222,7 +233,7 @@ fn a_pinned_digest_holds_for_its_role_wherever_the_module_comes_from() {
         let rules = Rules { keys: Vec::new(), pins: vec![(Role::Selector, digest.to_owned())] };
         Trust::new(&rules, Path::new("state")).unwrap()
     };
-    let found = |role| Found { role, bytes: BYTES, file: None };
+    let found = |role| Found { role, bytes: BYTES, origin: None };
     assert!(pinned(&digest).vouch(&found(Role::Selector)).is_ok());
     let other = pinned(&"0".repeat(64));
     assert!(other.vouch(&found(Role::Failover)).is_ok());
