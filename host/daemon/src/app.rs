@@ -118,7 +118,7 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let (book, folder) = (Arc::clone(&slots.book), loaded.folder().to_owned());
     let setup = Setup { config, folder, slots, files, watch, set_log_filter };
     let setup = tokio::sync::Mutex::new(setup);
-    let shadows = std::sync::Mutex::default();
+    let (shadows, returning) = Default::default();
     let parts = Inner {
         about,
         commands,
@@ -131,6 +131,7 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
         setup,
         book,
         shadows,
+        returning,
         aside,
     };
     let node = Pointsman::new(parts);

@@ -101,6 +101,9 @@ pub struct AsideReport {
     pub reputation: SlotSnapshot,
     /// The slot of the anomaly policy.
     pub anomaly: SlotSnapshot,
+    /// The newest generations that came into these two slots: one that was handed over a moment
+    /// ago may still wait.
+    pub newest: [u64; 2],
     /// Questions and outcomes that were dropped because the thread had too much to do.
     pub dropped: u64,
     /// Questions that nobody answered.
@@ -206,8 +209,9 @@ impl AsideHandle {
     }
 
     /// Brings back what was in the slot of reputation or anomaly before, if it is still warm:
-    /// answers with its generation. `None` where nothing came back.
-    pub async fn roll_back(&self, role: Role) -> Option<u64> {
+    /// answers with the generation that went and the one that is back. `None` where nothing
+    /// came back.
+    pub async fn roll_back(&self, role: Role) -> Option<(u64, u64)> {
         let (reply, answer) = oneshot::channel();
         self.shared.inbox.order(Order::RollBack(role, reply));
         answer.await.ok().flatten()

@@ -9,7 +9,7 @@ mod shadowing;
 mod swapping;
 mod watching;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -77,6 +77,8 @@ pub(crate) struct Inner {
     pub(crate) book: Arc<Book>,
     /// Candidates that answer beside the live policies.
     pub(crate) shadows: Mutex<BTreeMap<Role, Shadowing>>,
+    /// Slots that an operator's order brings back, and whose return is not entered yet.
+    pub(crate) returning: Mutex<BTreeSet<Role>>,
     /// The way to the policies off the loop.
     pub(crate) aside: AsideHandle,
 }
@@ -193,6 +195,10 @@ impl Pointsman {
 
     fn shadows(&self) -> MutexGuard<'_, BTreeMap<Role, Shadowing>> {
         self.inner.shadows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn returning(&self) -> MutexGuard<'_, BTreeSet<Role>> {
+        self.inner.returning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the loop do something, and waits for its answer.

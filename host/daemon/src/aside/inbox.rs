@@ -19,7 +19,7 @@ use super::Seat;
 #[derive(Debug)]
 pub(super) enum Order {
     Seat(Seat),
-    RollBack(Role, oneshot::Sender<Option<u64>>),
+    RollBack(Role, oneshot::Sender<Option<(u64, u64)>>),
     Proven { role: Role, generation: u64 },
     RolledBack { role: Role, to: u64 },
 }

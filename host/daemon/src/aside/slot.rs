@@ -59,6 +59,7 @@ pub(super) struct Slot<P: ?Sized> {
     builtin: Option<Box<P>>,
     watch: Option<Watch<P>>,
     count: SlotSnapshot,
+    newest: u64,
 }
 
 /// What a policy on probation must prove, and what comes back if it does not.
@@ -86,7 +87,7 @@ impl<P: ?Sized> Watch<P> {
 
 impl<P: ?Sized + Asked> Slot<P> {
     pub(super) fn new(role: Role, builtin: Option<Box<P>>) -> Self {
-        Self { role, live: None, builtin, watch: None, count: SlotSnapshot::default() }
+        Self { role, live: None, builtin, watch: None, count: SlotSnapshot::default(), newest: 0 }
     }
 
     /// Puts a policy in.
@@ -98,6 +99,7 @@ impl<P: ?Sized + Asked> Slot<P> {
             None => (replaced, self.count.generation),
         };
         self.count.generation = generation;
+        self.newest = generation;
         self.watch = probation.map(|probation| Watch {
             before: proven.0,
             generation: proven.1,
@@ -175,14 +177,24 @@ impl<P: ?Sized + Asked> Slot<P> {
         (watch.answers > 0 || self.live.is_none()).then_some(watch.ends)
     }
 
-    /// Brings the policy before back, if it is still warm; gives its generation.
-    pub(super) fn roll_back(&mut self, because: Misconduct, told: &mut Vec<Event>) -> Option<u64> {
+    /// Brings the policy before back, if it is still warm; gives the generation that went and
+    /// the one that is back.
+    pub(super) fn roll_back(
+        &mut self,
+        because: Misconduct,
+        told: &mut Vec<Event>,
+    ) -> Option<(u64, u64)> {
         let watch = self.watch.take()?;
         self.live = watch.before;
         let generation = std::mem::replace(&mut self.count.generation, watch.generation);
         let (role, to) = (self.role, watch.generation);
         told.push(Event::RolledBack { role, generation, to, because });
-        Some(to)
+        Some((generation, to))
+    }
+
+    /// The generation that came in last, whether it is live or was rolled back.
+    pub(super) fn newest(&self) -> u64 {
+        self.newest
     }
 
     /// What it counted.

@@ -148,8 +148,10 @@ async fn an_operator_can_bring_the_policy_before_back() {
     aside.seat(Fixed(Ok(9)), Some(probation));
     aside.fold(1);
     assert_eq!(aside.stood().await.1, 9);
-    assert_eq!(aside.handle.roll_back(Role::Reputation).await, Some(0));
+    let back = aside.handle.roll_back(Role::Reputation).await;
+    assert!(matches!(back, Some((_, 0))), "{back:?}");
     aside.happened(|event| matches!(event, Event::RolledBack { .. })).await;
+    assert_eq!(Some(aside.handle.report().newest[0]), back.map(|(gone, _)| gone));
     aside.fold(1);
     assert_eq!(aside.stood().await.1, 1);
     assert_eq!(aside.handle.roll_back(Role::Reputation).await, None, "nothing is warm");

@@ -169,6 +169,7 @@ impl Worker {
         let report = AsideReport {
             reputation: self.reputation.snapshot(),
             anomaly: self.anomaly.snapshot(),
+            newest: [self.reputation.newest(), self.anomaly.newest()],
             dropped: 0,
             unanswered: self.unanswered,
             lessons: tally.lessons,

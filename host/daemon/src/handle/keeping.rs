@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 
 use pointsman_core::output::Event;
 use pointsman_core::policy::{Misconduct, Role};
+use pointsman_core::snapshot::SlotSnapshot;
 
 use super::{Inner, Pointsman};
 use crate::policies::{RolledBack, Wish};
@@ -98,21 +99,70 @@ impl Pointsman {
         tracing::warn!(missed, "events of policies may have been missed; looking at the slots");
         let mut setup = self.inner.setup.lock().await;
         let Ok(report) = self.report().await else { return };
-        for (role, slot) in [
-            (Role::Selector, &report.node.selector),
-            (Role::Failover, &report.node.failover),
-            (Role::Reputation, &report.aside.reputation),
-            (Role::Anomaly, &report.aside.anomaly),
+        let [reputation, anomaly] = report.aside.newest;
+        for (role, slot, newest) in [
+            (Role::Selector, &report.node.selector, u64::MAX),
+            (Role::Failover, &report.node.failover, u64::MAX),
+            (Role::Reputation, &report.aside.reputation, reputation),
+            (Role::Anomaly, &report.aside.anomaly, anomaly),
         ] {
             let Some(shown) = setup.slots.live(role).map(|record| record.live.generation) else {
                 continue;
             };
-            if slot.generation < shown {
-                let why = "its end was not seen: events came too fast";
-                setup.slots.rolled_back(role, shown, slot.generation, why, true).await;
-            } else if !slot.on_probation && setup.slots.on_probation(role) {
-                setup.slots.proven(role, shown).await;
+            // Whoever ordered a return enters it.
+            if self.returning().contains(&role) {
+                continue;
+            }
+            let is_on_trial = setup.slots.on_probation(role);
+            match missed_end(slot, newest, shown, is_on_trial) {
+                Some(End::Failed) => {
+                    let why = "its end was not seen: events came too fast";
+                    setup.slots.rolled_back(role, shown, slot.generation, why, true).await;
+                }
+                Some(End::Proven) => setup.slots.proven(role, shown).await,
+                None => {}
             }
         }
+    }
+}
+
+/// How a probation ended that nobody told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Failed,
+    Proven,
+}
+
+/// What became of the generation that is shown as live, from the slot itself and the newest
+/// generation that came into it. One that was handed over and not taken yet has no end.
+fn missed_end(slot: &SlotSnapshot, newest: u64, shown: u64, is_on_trial: bool) -> Option<End> {
+    if newest < shown {
+        None
+    } else if slot.generation < shown {
+        Some(End::Failed)
+    } else {
+        (is_on_trial && !slot.on_probation).then_some(End::Proven)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(generation: u64, on_probation: bool) -> SlotSnapshot {
+        SlotSnapshot { generation, on_probation, ..SlotSnapshot::default() }
+    }
+
+    #[test]
+    fn an_end_that_was_missed_is_seen_in_the_slot() {
+        assert_eq!(missed_end(&slot(1, false), 2, 2, true), Some(End::Failed));
+        assert_eq!(missed_end(&slot(2, false), 2, 2, true), Some(End::Proven));
+        assert_eq!(missed_end(&slot(2, true), 2, 2, true), None);
+        assert_eq!(missed_end(&slot(2, false), 2, 2, false), None);
+    }
+
+    #[test]
+    fn a_policy_that_still_waits_for_its_slot_has_not_failed() {
+        assert_eq!(missed_end(&slot(1, false), 1, 2, true), None);
     }
 }

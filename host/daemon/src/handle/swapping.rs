@@ -130,12 +130,21 @@ impl Pointsman {
         joined(done).await
     }
 
-    /// Brings back what was in a slot before, and leaves it there.
+    /// Brings back what was in a slot before, and leaves it there. What is warm is back at once,
+    /// even while another module is compiled.
     pub async fn roll_back_policy(&self, role: Role, who: String) -> Result<Swapped, SwapError> {
         let node = self.clone();
         let done = tokio::spawn(async move {
+            node.returning().insert(role);
+            let back = node.order_back(role).await;
             let mut setup = node.inner.setup.lock().await;
-            node.roll_back(&mut setup, role, who).await
+            let done = match back {
+                Ok(Some(back)) => node.enter_back(&mut setup, role, back, &who).await,
+                Ok(None) => node.roll_back(&mut setup, role, who).await,
+                Err(stopped) => Err(stopped.into()),
+            };
+            node.returning().remove(&role);
+            done
         });
         joined(done).await
     }
@@ -195,6 +204,35 @@ impl Pointsman {
         Ok(Swapped { live, before, probation_us: probation.map(|one| one.us), steps, note })
     }
 
+    /// Has what is warm come back, without waiting for whoever changes the slots: the generation
+    /// that went, and the one that is back. `None` where nothing is warm.
+    async fn order_back(&self, role: Role) -> Result<Option<(u64, u64)>, Stopped> {
+        match role {
+            Role::Selector | Role::Failover => {
+                self.order(|reply| Command::RollBack(role, reply)).await
+            }
+            Role::Reputation | Role::Anomaly => Ok(self.inner.aside.roll_back(role).await),
+        }
+    }
+
+    /// Enters what an operator's order brought back. By now something newer may be live.
+    async fn enter_back(
+        &self,
+        setup: &mut Setup,
+        role: Role,
+        (generation, to): (u64, u64),
+        who: &str,
+    ) -> Result<Swapped, SwapError> {
+        let why = format!("{who} asked for it");
+        let done = setup.slots.rolled_back(role, generation, to, &why, false).await;
+        let (gone, back) = done.map_or((None, None), |done| (Some(done.gone), done.back));
+        let live = back.or_else(|| setup.slots.live(role).map(|record| record.live.clone()));
+        let live = live.ok_or(SwapError::NothingBefore(role))?;
+        Ok(Swapped { live, before: gone, probation_us: None, steps: Steps::default(), note: None })
+    }
+
+    /// Loads again what was there before. Whoever asks for it wants just that, so neither a
+    /// quarantine nor a newer version that was live is in its way.
     async fn roll_back(
         &self,
         setup: &mut Setup,
@@ -202,31 +240,14 @@ impl Pointsman {
         who: String,
     ) -> Result<Swapped, SwapError> {
         let before = setup.slots.before(role).cloned().ok_or(SwapError::NothingBefore(role))?;
-        if setup.slots.on_probation(role) {
-            let gone = setup.slots.live(role).map(|record| record.live.clone());
-            let back = match role {
-                Role::Selector | Role::Failover => {
-                    self.order(|reply| Command::RollBack(role, reply)).await?
-                }
-                Role::Reputation | Role::Anomaly => self.inner.aside.roll_back(role).await,
-            };
-            if let (Some(back), Some(gone)) = (back, gone) {
-                let why = format!("{who} asked for it");
-                let number = gone.generation;
-                let done = setup.slots.rolled_back(role, number, back, &why, false).await;
-                if let Some(live) = done.and_then(|done| done.back) {
-                    let steps = Steps::default();
-                    return Ok(Swapped {
-                        live,
-                        before: Some(gone),
-                        probation_us: None,
-                        steps,
-                        note: None,
-                    });
-                }
-            }
+        // It may have come in while we waited for the setup.
+        if setup.slots.on_probation(role)
+            && let Some(back) = self.order_back(role).await?
+        {
+            return self.enter_back(setup, role, back, &who).await;
         }
-        let wish = Wish { from: Cause::Rollback, who, force: true, ..before.wish };
+        let wish =
+            Wish { from: Cause::Rollback, who, force: true, allow_downgrade: true, ..before.wish };
         let Some(code) = before.code else { return self.swap(setup, wish).await };
         let module = module_text(&wish.config.module);
         let candidate = Candidate::of(wish, code, Steps::default());

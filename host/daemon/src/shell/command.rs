@@ -37,9 +37,9 @@ pub(crate) enum Command {
     Shadow { role: Role, shadow: Option<Arc<Shadow>>, reply: oneshot::Sender<()> },
     /// Tell one decision in so many; 0: none.
     Sample { every: u32, reply: oneshot::Sender<()> },
-    /// Bring back the policy that is kept warm; answers with its generation, or `None` where
-    /// none is.
-    RollBack(Role, oneshot::Sender<Option<u64>>),
+    /// Bring back the policy that is kept warm; answers with the generation that went and the
+    /// one that is back, or `None` where none is warm.
+    RollBack(Role, oneshot::Sender<Option<(u64, u64)>>),
 }
 
 /// A policy on its way into a slot of the Node.
@@ -194,11 +194,11 @@ impl Shell {
         self.journal.write(Happening::Reconfigured(keys));
     }
 
-    fn roll_back(&mut self, role: Role) -> Option<u64> {
-        let before = self.node.generation(role);
+    fn roll_back(&mut self, role: Role) -> Option<(u64, u64)> {
+        let before = self.node.generation(role)?;
         self.node.handle(self.now, Input::RollBack(role));
-        let after = self.node.generation(role);
-        after.filter(|_| after != before)
+        let after = self.node.generation(role)?;
+        (after != before).then_some((before, after))
     }
 }
 
