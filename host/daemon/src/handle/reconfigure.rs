@@ -9,7 +9,7 @@ use pointsman_core::policy::Role;
 use super::{Pointsman, Setup, watched};
 use crate::config_file::Loaded;
 use crate::policies::history::Cause;
-use crate::policies::{Found, Leaving, SeatError, Wish};
+use crate::policies::{Candidate, Found, Leaving, SeatError, Wish};
 use crate::shell::sends::Stopped;
 use crate::shell::{Applied, Command};
 use crate::tasks::joined;
@@ -49,6 +49,8 @@ pub struct Reconfigured {
 #[derive(Default)]
 struct Proven {
     leaving: Vec<Leaving>,
+    /// What is live already, read again.
+    same: Vec<Candidate>,
     notes: Vec<String>,
 }
 
@@ -82,7 +84,7 @@ impl Pointsman {
         if !restart.is_empty() {
             return Err(ReconfigureError::NeedsRestart(restart));
         }
-        let Proven { leaving, mut notes } = self.prove(&setup, &loaded, &who).await?;
+        let Proven { leaving, same, mut notes } = self.prove(&setup, &loaded, &who).await?;
         if setup.config.log_level != loaded.config.log_level {
             (setup.set_log_filter)(&loaded.config.log_level).map_err(ReconfigureError::Log)?;
         }
@@ -101,6 +103,9 @@ impl Pointsman {
         self.inner.decisions.set(rules.log_mib, rules.sample);
         setup.config = loaded.config;
         self.sample(&setup).await?;
+        for one in same {
+            setup.slots.renewed(one).await;
+        }
         let mut swapped = Vec::new();
         for one in leaving {
             let placed = self.place(&mut setup, one).await?;
@@ -112,13 +117,17 @@ impl Pointsman {
 
     /// Prepares what the config now names for each slot. A slot that a command filled stays
     /// until its own keys are edited; one whose policy is in quarantine stays as it is, unless
-    /// the edit is what names it.
+    /// the edit is what names it. Where other signatures are demanded, what stays must have one.
     async fn prove(&self, setup: &Setup, loaded: &Loaded, who: &str) -> Result<Proven, SeatError> {
         let mut proven = Proven::default();
         for role in Role::ALL {
             let (old, new) = (setup.config.slot(role), loaded.config.slot(role));
             let edited = old != new;
+            let distrusts = setup.config.policy.keys != loaded.config.policy.keys;
             if setup.slots.commanded(role) && !edited {
+                if distrusts {
+                    setup.slots.still_trusted(role, &loaded.config).await?;
+                }
                 continue;
             }
             let wish = Wish {
@@ -133,11 +142,16 @@ impl Pointsman {
             let config = &loaded.config;
             let recorded = self.recorded(role).await;
             match setup.slots.prepare(wish, config, recorded).await? {
-                Found::Same(_) => {}
+                Found::Same(candidate) => proven.same.push(*candidate),
                 Found::Held(held) if edited => {
                     return Err(SeatError::held(role, &held));
                 }
-                Found::Held(held) => proven.notes.push(SeatError::held(role, &held).to_string()),
+                Found::Held(held) => {
+                    if distrusts {
+                        setup.slots.still_trusted(role, config).await?;
+                    }
+                    proven.notes.push(SeatError::held(role, &held).to_string());
+                }
                 Found::Ready(ready) => {
                     proven.leaving.push(setup.slots.leave(*ready, &config.policy))
                 }

@@ -171,7 +171,9 @@ impl Pointsman {
     ) -> Result<Swapped, SwapError> {
         match found {
             Found::Held(held) => Err(SwapError::Held { role, module, held }),
-            Found::Same(steps) => {
+            Found::Same(candidate) => {
+                let steps = candidate.steps.clone();
+                setup.slots.renewed(*candidate).await;
                 let live = setup.slots.live(role).map(|record| record.live.clone());
                 let live = live.expect("what is the same as the live one is live");
                 Ok(Swapped { live, before: None, probation_us: None, steps, note: None })

@@ -50,7 +50,7 @@ pub(crate) struct Slots {
 #[derive(Debug)]
 pub(crate) enum Found {
     /// The very same policy is live on the same terms.
-    Same(Steps),
+    Same(Box<Candidate>),
     /// It stays out for now.
     Held(Held),
     /// It may take the slot.
@@ -125,7 +125,7 @@ impl Slots {
         let vouch = move || candidate.trusted(&trust).map(|candidate| (candidate, trust));
         let (candidate, trust) = off_loop(vouch).await?;
         if self.is_live(&candidate) {
-            return Ok(Found::Same(candidate.steps));
+            return Ok(Found::Same(Box::new(candidate)));
         }
         if !candidate.wish.force
             && let Some(held) = self.book.held(role, &candidate.mark)
@@ -229,6 +229,34 @@ impl Slots {
             }
         }
         self.show(role);
+    }
+
+    /// The very code that is live was read again: it may have another signature by now, which
+    /// speaks for it from now on.
+    pub(crate) async fn renewed(&mut self, candidate: Candidate) {
+        let Candidate { wish, code, .. } = candidate;
+        let role = wish.role;
+        let Some(seat) = self.seats.get_mut(&role) else { return };
+        if let Some(record) = seat.renew(code)
+            && !seat.on_probation()
+        {
+            let record = record.clone();
+            self.keep(role, record).await;
+        }
+    }
+
+    /// Whether what is live may stay where a config demands other signatures.
+    pub(crate) async fn still_trusted(&self, role: Role, config: &Config) -> Result<(), SeatError> {
+        let live = self.live(role).cloned();
+        let Some(Record { live, wish, code: Some(code), .. }) = live else { return Ok(()) };
+        let trust = Trust::new(&Rules::of(config), &self.folder).map_err(|e| distrust(role, &e))?;
+        let candidate = Candidate::of(wish, code, Steps::default());
+        let vouched = off_loop(move || candidate.trusted(&trust)).await;
+        vouched.map(drop).map_err(|error| {
+            let title = live.seated.title();
+            let message = format!("{title} is live and would not be trusted: {}", error.message);
+            SeatError { message, ..error }
+        })
     }
 
     /// A policy outlived its probation.

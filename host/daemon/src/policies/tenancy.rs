@@ -70,6 +70,19 @@ impl Seat {
         self.trim();
     }
 
+    /// The code of the live one was read again. Gives its record where that told something new.
+    pub(super) fn renew(&mut self, code: Code) -> Option<&Record> {
+        let record = self.records.get_mut(&self.live)?;
+        let is_new = match (&record.code, &code) {
+            (Some(Code::Wasm(old)), Code::Wasm(new)) => {
+                old.digest == new.digest && old.origin != new.origin
+            }
+            (Some(_) | None, _) => false,
+        };
+        is_new.then(|| record.code = Some(code))?;
+        Some(record)
+    }
+
     /// A policy outlived its probation. Gives its record, if it is known.
     pub(super) fn prove(&mut self, generation: u64) -> Option<Record> {
         if self.live == generation {
