@@ -114,7 +114,7 @@ fn inspect(loaded: &Loaded) -> (Vec<Seated>, Vec<ConfigError>) {
 }
 
 fn place(text: &str, error: SeatError) -> ConfigError {
-    let key = format!("policy.{}.{}", error.role.name(), error.key);
+    let key = error.place();
     let (line, column) = config_file::place_of(text, &key);
     ConfigError { line, column, key, message: error.message }
 }

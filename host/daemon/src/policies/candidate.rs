@@ -146,8 +146,13 @@ impl Candidate {
         let Wish { role, config, .. } = &self.wish;
         let (role, settings) = (*role, Settings::new(config.settings.clone()));
         let learned = builtin::learner(role, name).and_then(|it| (tools.learned)(&it));
-        let build = || builtin::learned_policy(role, name, &settings, learned.as_ref());
-        let policy = self.steps.take(Step::Configure, build).map_err(|e| unfit(role, &e))?;
+        let build = |learned: Option<&State>| {
+            let built = builtin::learned_policy(role, name, &settings, learned);
+            built.map_err(|error| (is_of_state_natively(&error), unfit(role, &error)))
+        };
+        let started = self.steps.take(Step::Configure, || Started::with(learned, build))?;
+        let (policy, learned) = (started.policy, started.learned);
+        let note = note.or(started.note);
         let seated = Seated {
             role,
             module: module_text(&self.wish.config.module),
@@ -177,15 +182,14 @@ impl Candidate {
             .map_err(|error| distrust(role, &error))?;
         let settings = Settings::new(config.settings.clone());
         let learned = (tools.learned)(&manifest);
-        let terms = Terms {
-            settings: &settings,
-            learned: learned.as_ref(),
-            call_us: config.budget_us,
-            memory_bytes: (config.memory_mib as usize) << 20,
+        let (call_us, memory_bytes) = (config.budget_us, (config.memory_mib as usize) << 20);
+        let terms = |learned| Terms { settings: &settings, learned, call_us, memory_bytes };
+        let build = |learned: Option<&State>| {
+            let built = build(role, &module, &terms(learned));
+            built.map_err(|error| (is_of_state(&error), refused(role, &error)))
         };
-        let policy = steps
-            .take(Step::Configure, || build(role, &module, &terms))
-            .map_err(|error| refused(role, &error))?;
+        let started = steps.take(Step::Configure, || Started::with(learned, build))?;
+        let terms = terms(started.learned.as_ref());
         steps
             .take(Step::Trial, || module.trial(&terms, tools.recorded))
             .map_err(|error| SeatError::new(role, Step::Trial, "module", error))?;
@@ -201,9 +205,9 @@ impl Candidate {
             name: manifest.name,
             version: manifest.version,
             digest: Some(wasm.digest.clone()),
-            note: None,
+            note: started.note,
         };
-        Ok((policy, About { seated, learner, admitted: Some(admitted) }))
+        Ok((started.policy, About { seated, learner, admitted: Some(admitted) }))
     }
 }
 
@@ -221,6 +225,43 @@ fn vouched(trust: &Trust, role: Role, wasm: &Wasm) -> Result<Wasm, TrustError> {
 
 pub(super) fn distrust(role: Role, error: &TrustError) -> SeatError {
     SeatError::new(role, Step::Trust, error.key(), error)
+}
+
+/// A policy that took its settings.
+struct Started {
+    policy: Policy,
+    /// What it took over of what was learned.
+    learned: Option<State>,
+    /// Why it took over nothing, if it should have.
+    note: Option<String>,
+}
+
+impl Started {
+    /// Starts a policy with what was learned in its slot. One that can't read it after all begins
+    /// without: that is better than none. `build` says of an error whether it is of the state.
+    fn with(
+        learned: Option<State>,
+        build: impl Fn(Option<&State>) -> Result<Policy, (bool, SeatError)>,
+    ) -> Result<Self, SeatError> {
+        match build(learned.as_ref()) {
+            Ok(policy) => Ok(Self { policy, learned, note: None }),
+            Err((true, error)) if learned.is_some() => {
+                let note = format!("begins without what was learned: {}", error.message);
+                tracing::warn!(role = error.role.name(), "{note}");
+                let policy = build(None).map_err(|(_, error)| error)?;
+                Ok(Self { policy, learned: None, note: Some(note) })
+            }
+            Err((_, error)) => Err(error),
+        }
+    }
+}
+
+fn is_of_state(error: &LoadError) -> bool {
+    matches!(error, LoadError::State { .. } | LoadError::StateTooLarge { .. })
+}
+
+fn is_of_state_natively(error: &BuiltinError) -> bool {
+    matches!(error, BuiltinError::Refused { fault: Fault::BadState(_), .. })
 }
 
 /// The policy, if it is one for this slot.
@@ -289,4 +330,30 @@ fn refused(role: Role, error: &LoadError) -> SeatError {
         }
     };
     SeatError::new(role, step, &key, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_cannot_read_what_was_learned_begins_without() {
+        let settings = Settings::new(Vec::new());
+        let build = |learned: Option<&State>| match learned {
+            Some(_) => {
+                let error =
+                    SeatError::new(Role::Selector, Step::Configure, "module", "of schema 7");
+                Err((true, error))
+            }
+            None => Ok(Policy::Selector(builtin::selector("fastest-first", &settings).unwrap())),
+        };
+        let state = State { schema: 7, bytes: vec![1] };
+        let started = Started::with(Some(state.clone()), build).unwrap();
+        assert_eq!(started.learned, None);
+        assert!(started.note.is_some_and(|note| note.contains("of schema 7")));
+        let other = |_: Option<&State>| {
+            Err((false, SeatError::new(Role::Selector, Step::Configure, "settings", "no")))
+        };
+        assert!(Started::with(Some(state), other).is_err(), "it is not the state that is at fault");
+    }
 }

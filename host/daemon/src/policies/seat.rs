@@ -30,6 +30,9 @@ impl Kind {
     }
 }
 
+/// The key of the config that lists who may sign modules.
+pub(super) const KEYS: &str = "policy.keys";
+
 /// What is in a slot, or could be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seated {
@@ -117,22 +120,35 @@ impl Steps {
 
 /// Why a policy does not come into its slot. The node is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("policy.{}.{key}: {message}", role.name())]
+#[error("{}: {message}", place(*role, key))]
 pub struct SeatError {
     /// Which slot.
     pub role: Role,
     /// In which step.
     pub step: Step,
     /// Which key below `policy.ROLE` is at fault: `module`, `digest`, or `settings` with a key
-    /// of it.
+    /// of it; or `policy.keys`.
     pub key: String,
     /// What is wrong, and what to do.
     pub message: String,
 }
 
+/// Keys are listed once, for all slots.
+fn place(role: Role, key: &str) -> String {
+    match key {
+        KEYS => KEYS.to_owned(),
+        _ => format!("policy.{}.{key}", role.name()),
+    }
+}
+
 impl SeatError {
     pub(crate) fn new(role: Role, step: Step, key: &str, why: impl fmt::Display) -> Self {
         Self { role, step, key: key.to_owned(), message: why.to_string() }
+    }
+
+    /// The key at fault, with all that stands above it.
+    pub fn place(&self) -> String {
+        place(self.role, &self.key)
     }
 
     /// The same, with the file that the module came from, where it is one and at fault.
@@ -150,5 +166,17 @@ impl SeatError {
         let insist = format!("pointsman policy swap {} FILE --force", role.name());
         let message = format!("in quarantine: {held}; mend it, or insist: {insist}");
         Self::new(role, Step::Admit, "module", message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_key_that_is_at_fault() {
+        let told = |key| SeatError::new(Role::Failover, Step::Trust, key, "why").to_string();
+        assert_eq!(told("module"), "policy.failover.module: why");
+        assert_eq!(told(KEYS), "policy.keys: why");
     }
 }

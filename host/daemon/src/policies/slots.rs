@@ -240,7 +240,6 @@ impl Slots {
         if let Some(record) = seat.renew(code)
             && !seat.on_probation()
         {
-            let record = record.clone();
             self.keep(role, record).await;
         }
     }

@@ -71,7 +71,7 @@ impl Seat {
     }
 
     /// The code of the live one was read again. Gives its record where that told something new.
-    pub(super) fn renew(&mut self, code: Code) -> Option<&Record> {
+    pub(super) fn renew(&mut self, code: Code) -> Option<Record> {
         let record = self.records.get_mut(&self.live)?;
         let is_new = match (&record.code, &code) {
             (Some(Code::Wasm(old)), Code::Wasm(new)) => {
@@ -80,7 +80,7 @@ impl Seat {
             (Some(_) | None, _) => false,
         };
         is_new.then(|| record.code = Some(code))?;
-        Some(record)
+        Some(record.clone())
     }
 
     /// A policy outlived its probation. Gives its record, if it is known.

@@ -22,6 +22,7 @@ use pointsman_core::config::Config;
 use pointsman_core::policy::Role;
 use semver::Version;
 
+use super::seat::KEYS;
 use floor::Floor;
 use signature::Key;
 
@@ -109,9 +110,7 @@ pub struct Admitted {
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// `policy.keys` has something that is no key.
-    #[error(
-        "policy.keys: {key:?} is no minisign public key: {why}; give the second line of the .pub file"
-    )]
+    #[error("{key:?} is no minisign public key: {why}; give the second line of the .pub file")]
     BadKey {
         /// As in the config.
         key: String,
@@ -218,12 +217,12 @@ pub enum TrustError {
 }
 
 impl TrustError {
-    /// The key below `policy.ROLE` that an operator would look at.
+    /// The key that an operator would look at: below `policy.ROLE`, or `policy.keys`.
     pub fn key(&self) -> &'static str {
         match self {
             Self::OtherDigest { .. } => "digest",
-            Self::BadKey { .. }
-            | Self::Unsigned { .. }
+            Self::BadKey { .. } => KEYS,
+            Self::Unsigned { .. }
             | Self::Unreadable { .. }
             | Self::NoSignature { .. }
             | Self::UnknownKey { .. }

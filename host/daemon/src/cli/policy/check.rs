@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
     let config = config(found.role, file, args.settings.as_deref())?;
     let nothing_demanded = Trust::new(&Rules::default(), Path::new(".")).map_err(Failure::usage)?;
     policies
-        .check(found.role, &config, Path::new("."), &nothing_demanded)
+        .check(found.role, &config, Path::new(""), &nothing_demanded)
         .map_err(|error| refused(file, &error))?;
     let view = view(file, found);
     if args.json { context.out.json(&view) } else { tell(context, &view) }
@@ -71,7 +71,9 @@ fn unfit(file: &Path, error: &OpenError) -> Failure {
 fn refused(file: &Path, error: &SeatError) -> Failure {
     let SeatError { step, key, message, .. } = error;
     let at = if key.starts_with("settings") { format!("{key}: ") } else { String::new() };
-    Failure::usage(format!("{}: {step}: {at}{message}", file.display()))
+    let file = file.display();
+    let why = message.strip_prefix(&format!("{file}: ")).unwrap_or(message);
+    Failure::usage(format!("{file}: {step}: {at}{why}"))
 }
 
 /// What a config would say that names this module, and else has the defaults.
