@@ -126,7 +126,7 @@ impl Pointsman {
             let distrusts = setup.config.policy.keys != loaded.config.policy.keys;
             if setup.slots.commanded(role) && !edited {
                 if distrusts {
-                    setup.slots.still_trusted(role, &loaded.config).await?;
+                    proven.same.extend(setup.slots.still_trusted(role, &loaded.config).await?);
                 }
                 continue;
             }
@@ -148,7 +148,7 @@ impl Pointsman {
                 }
                 Found::Held(held) => {
                     if distrusts {
-                        setup.slots.still_trusted(role, config).await?;
+                        proven.same.extend(setup.slots.still_trusted(role, config).await?);
                     }
                     proven.notes.push(SeatError::held(role, &held).to_string());
                 }

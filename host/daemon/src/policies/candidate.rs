@@ -182,14 +182,12 @@ impl Candidate {
             .map_err(|error| distrust(role, &error))?;
         let settings = Settings::new(config.settings.clone());
         let learned = (tools.learned)(&manifest);
-        let (call_us, memory_bytes) = (config.budget_us, (config.memory_mib as usize) << 20);
-        let terms = |learned| Terms { settings: &settings, learned, call_us, memory_bytes };
         let build = |learned: Option<&State>| {
-            let built = build(role, &module, &terms(learned));
+            let built = build(role, &module, &terms(&config, &settings, learned));
             built.map_err(|error| (is_of_state(&error), refused(role, &error)))
         };
         let started = steps.take(Step::Configure, || Started::with(learned, build))?;
-        let terms = terms(started.learned.as_ref());
+        let terms = terms(&config, &settings, started.learned.as_ref());
         steps
             .take(Step::Trial, || module.trial(&terms, tools.recorded))
             .map_err(|error| SeatError::new(role, Step::Trial, "module", error))?;
@@ -225,6 +223,15 @@ fn vouched(trust: &Trust, role: Role, wasm: &Wasm) -> Result<Wasm, TrustError> {
 
 pub(super) fn distrust(role: Role, error: &TrustError) -> SeatError {
     SeatError::new(role, Step::Trust, error.key(), error)
+}
+
+fn terms<'a>(
+    config: &PolicyConfig,
+    settings: &'a Settings,
+    learned: Option<&'a State>,
+) -> Terms<'a> {
+    let memory_bytes = (config.memory_mib as usize) << 20;
+    Terms { settings, learned, call_us: config.budget_us, memory_bytes }
 }
 
 /// A policy that took its settings.

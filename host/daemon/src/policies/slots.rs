@@ -244,14 +244,18 @@ impl Slots {
         }
     }
 
-    /// Whether what is live may stay where a config demands other signatures.
-    pub(crate) async fn still_trusted(&self, role: Role, config: &Config) -> Result<(), SeatError> {
+    /// What is live, if it may stay where a config demands other signatures.
+    pub(crate) async fn still_trusted(
+        &self,
+        role: Role,
+        config: &Config,
+    ) -> Result<Option<Candidate>, SeatError> {
         let live = self.live(role).cloned();
-        let Some(Record { live, wish, code: Some(code), .. }) = live else { return Ok(()) };
+        let Some(Record { live, wish, code: Some(code), .. }) = live else { return Ok(None) };
         let trust = Trust::new(&Rules::of(config), &self.folder).map_err(|e| distrust(role, &e))?;
         let candidate = Candidate::of(wish, code, Steps::default());
         let vouched = off_loop(move || candidate.trusted(&trust)).await;
-        vouched.map(drop).map_err(|error| {
+        vouched.map(Some).map_err(|error| {
             let title = live.seated.title();
             let message = format!("{title} is live and would not be trusted: {}", error.message);
             SeatError { message, ..error }

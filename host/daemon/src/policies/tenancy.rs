@@ -202,11 +202,14 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::sync::Arc;
 
     use pointsman_core::config::Config;
     use pointsman_core::policy::Role;
 
     use super::super::seat::Kind;
+    use super::super::source::Wasm;
+    use super::super::trust::Origin;
     use super::*;
 
     fn record(generation: u64, from: Cause) -> Record {
@@ -283,6 +286,23 @@ mod tests {
         assert!(seat.records.values().filter(|record| record.code.is_some()).count() <= 3);
         seat.give_way(1001, 1, true);
         assert_eq!(numbers(&seat), (1, None));
+    }
+
+    #[test]
+    fn what_is_live_takes_over_a_signature_that_came_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let code = |digest: &str| {
+            let origin = Some(Origin::read(&folder.path().join("1.wasm")));
+            let (bytes, digest) = (Arc::from(*b"code"), digest.to_owned());
+            Code::Wasm(Wasm { bytes, digest, kind: Kind::File, twin: None, origin })
+        };
+        let first = Record { code: Some(code("aa")), ..record(1, Cause::Start) };
+        let mut seat = Seat::new(first, "1.wasm");
+        assert!(seat.renew(code("aa")).is_none(), "nothing is new");
+        std::fs::write(folder.path().join("1.wasm.minisig"), "signed").unwrap();
+        assert!(seat.renew(code("bb")).is_none(), "other code says nothing about this one");
+        assert!(seat.renew(code("aa")).is_some());
+        assert!(seat.renew(code("aa")).is_none(), "it is known by now");
     }
 
     #[test]

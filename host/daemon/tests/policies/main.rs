@@ -6,12 +6,14 @@
 #[allow(dead_code, reason = "the engine's own tests use all of it")]
 mod guests;
 mod learning;
+mod misconduct;
 #[path = "../process/mod.rs"]
 mod process;
 mod proving;
 mod refusing;
 mod scene;
 mod shadowing;
+mod signing;
 mod standing;
 mod swapping;
 mod watching;

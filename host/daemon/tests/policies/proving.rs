@@ -105,7 +105,7 @@ fn a_restart_falls_back_to_the_module_that_proved_itself_last() {
 }
 
 /// Waits until the history's newest entry has this outcome: it is written after the event.
-fn until_told(node: &Node, outcome: &str) {
+pub(crate) fn until_told(node: &Node, outcome: &str) {
     let began = std::time::Instant::now();
     while story(node).last().is_none_or(|(told, _)| told != outcome) {
         assert!(began.elapsed() < crate::process::PATIENCE, "the history never tells {outcome}");

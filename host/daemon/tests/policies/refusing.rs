@@ -84,5 +84,7 @@ fn a_check_without_a_node_says_what_a_swap_would() {
     assert!(told.contains("pointsman policy swap selector good.wasm"), "{told}");
     let absurd = node.run(&["policy", "check", "absurd.wasm"]);
     assert_eq!(absurd.status.code(), Some(64));
-    assert!(text(&absurd.stderr).contains("absurd.wasm: trial:"), "{}", text(&absurd.stderr));
+    let told = text(&absurd.stderr);
+    assert!(told.contains("absurd.wasm: trial:"), "{told}");
+    assert_eq!(told.matches("absurd.wasm").count(), 1, "{told}");
 }

@@ -2,7 +2,8 @@
 
 use std::process::Stdio;
 
-use crate::process::Node;
+use crate::guests::{Guest, SELECTOR};
+use crate::process::{Node, PATIENCE};
 use crate::scene::{failed, modest, place, selector, staying, story, talk};
 
 #[test]
@@ -89,6 +90,45 @@ fn a_rollback_brings_back_what_is_warm_and_what_was_let_go() {
     assert_eq!(selector(&node)["generation"], 1);
     let told = node.json(&["policy", "swap", "selector", "mine.wasm", "--json"]);
     assert_eq!(told["changed"], true, "an operator's rollback is no quarantine");
+}
+
+/// A selector with so much code that compiling it takes a while.
+fn bulky() -> Vec<u8> {
+    let body = "(local.set 0 (i32.mul (i32.add (local.get 0) (i32.const 7)) (local.get 1)))";
+    let body = body.repeat(60);
+    let one =
+        |n: u32| format!("(func $bulk{n} (param i32 i32) (result i32) {body} (local.get 0))\n");
+    let extra: String = (0..3_000).map(one).collect();
+    Guest { choose: "i64.const 0", extra: extra.leak(), ..SELECTOR }.bytes()
+}
+
+#[test]
+fn a_rollback_does_not_wait_for_a_module_that_is_being_compiled() {
+    let node = Node::start("");
+    place(&node, "mine.wasm", &modest(1));
+    node.json(&["policy", "swap", "selector", "mine.wasm", "--json"]);
+    place(&node, "bulky.wasm", &bulky());
+    let mut next = node.follow(&["policy", "swap", "selector", "bulky.wasm", "--json"]);
+    let began = std::time::Instant::now();
+    while !node.is_compiling() {
+        assert!(began.elapsed() < PATIENCE, "it never begins to compile");
+    }
+    let roll_back = ["policy", "rollback", "selector", "--json"];
+    let rollback = node.command(&roll_back).stdout(Stdio::piped()).spawn().unwrap();
+    let back = node.event("policy-rolled-back", |event| event["details"]["generation"] == 2);
+    assert!(node.is_compiling(), "it came back before the other one was ready");
+    assert_eq!(back["details"]["to"], 1);
+    let output = rollback.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&told["live"]["generation"], &told["before"]["generation"]),
+        (&1.into(), &2.into())
+    );
+    assert_eq!(next.next()["live"]["generation"], 3, "what was ordered before still comes");
+    let outcomes: Vec<_> = story(&node);
+    assert!(outcomes.contains(&("rolled-back".to_owned(), Some(2))), "{outcomes:?}");
+    assert_eq!(selector(&node)["warm"]["generation"], 1);
 }
 
 #[test]

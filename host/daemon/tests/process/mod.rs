@@ -147,6 +147,13 @@ impl Node {
         rustix::process::kill_process(child, signal).unwrap();
     }
 
+    /// Whether a child of the node compiles a module.
+    pub(crate) fn is_compiling(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let children = threads.flatten().map(|one| fs::read_to_string(one.path().join("children")));
+        children.flatten().any(|children| !children.trim().is_empty())
+    }
+
     /// Waits for the end of the process.
     pub(crate) fn ended(mut self) -> (ExitStatus, TempDir) {
         let status = self.child.wait().unwrap();

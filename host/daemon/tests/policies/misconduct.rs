@@ -1,0 +1,113 @@
+//! Policies that are valid and bad, on real nodes with two uplinks, while messages travel: the
+//! one before is back within two seconds, and every message arrives.
+//!
+//! Both uplinks are as fast over the loopback interface. That a selector takes the slower one is
+//! therefore shown where networks differ: in the simulator.
+
+use pointsman_sdk::selector::Verdict;
+use serde_json::Value;
+
+use crate::guests::{Guest, SELECTOR};
+use crate::process::{Following, Node};
+use crate::scene::{always, place, staying, stubborn, talk};
+
+/// From the swap or the fault to the return, in milliseconds.
+const AT_MOST_MS: u64 = 2_000;
+
+/// Sends a copy on every path that is up and not masked. A row begins with its id, transport and
+/// flags; 1 is up, 128 masked.
+const EVERYWHERE: &str = "(local $row i32) (local $at i32) (local $set i32) (local $bytes i32)
+    (if (i32.lt_u (local.get 15) (i32.const 4)) (then (return (i64.const 0))))
+    (local.set $bytes (i32.shl (i32.load (local.get 14)) (i32.const 2)))
+    (if (i32.lt_u (local.get $bytes) (i32.const 12)) (then (return (i64.const 0))))
+    (local.set $row (i32.add (local.get 14) (i32.const 4)))
+    (block $end (loop $next
+        (br_if $end (i32.ge_u (local.get $at) (i32.const 16)))
+        (br_if $end (i32.gt_u (i32.add (local.get $row) (local.get $bytes))
+            (i32.add (local.get 14) (i32.shl (local.get 15) (i32.const 2)))))
+        (if (i32.eq (i32.and (i32.load offset=8 (local.get $row)) (i32.const 129)) (i32.const 1))
+            (then (local.set $set
+                (i32.or (local.get $set) (i32.shl (i32.const 1) (local.get $at))))))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (local.set $row (i32.add (local.get $row) (local.get $bytes)))
+        (br $next)))
+    (if (i32.eqz (local.get $set)) (then (return (i64.const 0))))
+    (i64.or (i64.const 3) (i64.shl (i64.extend_i32_u (local.get $set)) (i64.const 4)))";
+
+/// Two nodes with a link on each of two uplinks, that have talked for a while: the measure of
+/// what is usual.
+fn pair() -> (Node, Node) {
+    let there = Node::start("");
+    let here = there.start_neighbour();
+    for uplink in ["a", "b"] {
+        here.event("link-up", |event| event["uplink"] == uplink);
+    }
+    talk(&here, &there, "200");
+    (here, there)
+}
+
+/// Messages for some seconds.
+fn load(here: &Node, there: &Node) -> Following {
+    let load = ["send", &there.peer, "--count", "3000", "--rate", "500", "--size", "500"];
+    here.follow(&[&load[..], &["--class", "interactive", "--json"]].concat())
+}
+
+/// The policy of this slot comes back that was there at the start: why, and how long after the
+/// event.
+fn went(here: &Node, slot: &str, since: &Value) -> (String, u64) {
+    let of_slot = |event: &Value| event["details"]["role"] == slot;
+    let back = here.event("policy-rolled-back", of_slot);
+    assert_eq!((&back["details"]["generation"], &back["details"]["to"]), (&2.into(), &1.into()));
+    let ms = back["unix_ms"].as_u64().unwrap() - since["unix_ms"].as_u64().unwrap();
+    (back["details"]["why"].as_str().unwrap().to_owned(), ms)
+}
+
+/// A bad selector comes in while messages travel, and goes for this reason.
+fn goes(module: &[u8], why: &str) {
+    let (here, there) = pair();
+    place(&here, "bad.wasm", module);
+    let mut load = load(&here, &there);
+    here.json(&["policy", "swap", "selector", "bad.wasm", "--json"]);
+    let swapped = here.event("policy-swapped", |event| event["details"]["generation"] == 2);
+    let (because, ms) = went(&here, "selector", &swapped);
+    assert!(because.contains(why), "{because}");
+    assert!(ms <= AT_MOST_MS, "{ms} ms");
+    let told = load.next();
+    assert_eq!((&told["delivered"], &told["sent"]), (&3000.into(), &3000.into()), "{told}");
+}
+
+#[test]
+fn a_selector_that_lets_everything_wait_goes_within_two_seconds() {
+    goes(&stubborn(), "messages wait for");
+}
+
+#[test]
+fn a_selector_that_gives_up_what_could_be_sent_goes_within_two_seconds() {
+    goes(&always(Verdict::expire(), 0), "are late");
+}
+
+#[test]
+fn a_selector_that_sends_everything_on_every_path_goes_within_two_seconds() {
+    goes(&Guest { choose: EVERYWHERE, ..SELECTOR }.bytes(), "copies are");
+}
+
+#[test]
+fn a_failover_policy_that_never_leaves_a_dead_uplink_goes_within_two_seconds() {
+    let (here, there) = pair();
+    place(&here, "bad.wasm", &staying());
+    let mut load = load(&here, &there);
+    here.json(&["policy", "swap", "failover", "bad.wasm", "--json"]);
+    talk(&here, &there, "20");
+    let links = here.json(&["links", "--json"]);
+    let busiest = links.as_array().unwrap().iter().max_by_key(|one| one["sent_bytes"].as_u64());
+    let uplink = busiest.unwrap()["uplink"].as_str().unwrap();
+    let cut = format!("POST /v1/uplinks/{uplink}/cut?inbound=true&outbound=true HTTP/1.1\r\n");
+    let head = "Host: pointsman.local\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    assert!(here.raw(format!("{cut}{head}").as_bytes()).contains("200 OK"));
+    let cut = here.event("cut", |event| event["uplink"] == uplink);
+    let (because, ms) = went(&here, "failover", &cut);
+    assert!(because.contains("messages wait for"), "{because}");
+    assert!(ms <= AT_MOST_MS, "{ms} ms");
+    let told = load.next();
+    assert_eq!((&told["delivered"], &told["sent"]), (&3000.into(), &3000.into()), "{told}");
+}
