@@ -54,11 +54,9 @@ fn config(number: usize, policy: &Path, others: &[(Pointsman, Vec<String>)]) -> 
 
 /// Where a node listens, once it does so on every uplink by both protocols.
 pub(crate) async fn listening(node: &Pointsman) -> anyhow::Result<Vec<String>> {
-    until(node, |happening| match happening {
-        Happening::Listening(addresses) if addresses.len() == 2 * UPLINKS.len() => {
-            Some(addresses.clone())
-        }
-        _ => None,
+    until(node, |happening| {
+        let Happening::Listening(addresses) = happening else { return None };
+        (addresses.len() == 2 * UPLINKS.len()).then(|| addresses.clone())
     })
     .await
 }
@@ -66,12 +64,10 @@ pub(crate) async fn listening(node: &Pointsman) -> anyhow::Result<Vec<String>> {
 /// Returns when the node has so many links.
 pub(crate) async fn linked(node: &Pointsman, links: usize) -> anyhow::Result<()> {
     let mut up = std::collections::BTreeSet::new();
-    until(node, |happening| match happening {
-        Happening::Node { event: Event::LinkUp(link), .. } => {
-            up.insert(*link);
-            (up.len() >= links).then_some(())
-        }
-        _ => None,
+    until(node, |happening| {
+        let Happening::Node { event: Event::LinkUp(link), .. } = happening else { return None };
+        up.insert(*link);
+        (up.len() >= links).then_some(())
     })
     .await
 }

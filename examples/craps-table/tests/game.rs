@@ -12,6 +12,8 @@ fn module() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let file = root.join("target/examples/craps-table.wasm");
     if !file.is_file() {
+        let required = std::env::var("POINTSMAN_EXAMPLES").is_ok_and(|value| value == "all");
+        assert!(!required, "{} is not there; ./x examples builds it", file.display());
         eprintln!("skipped: {} is not there; build it with ./x examples", file.display());
         return None;
     }

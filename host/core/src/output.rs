@@ -208,7 +208,8 @@ pub enum Event {
     UplinkChanged(UplinkId),
     /// An interface went.
     UplinkGone(UplinkId),
-    /// A policy failed to answer, and the builtin one did.
+    /// A policy failed to answer, and the builtin one did. Told once a second while it fails
+    /// again and again.
     Struck {
         /// Which role.
         role: Role,

@@ -1,10 +1,10 @@
 //! The loop: the one task that owns the Node.
 //!
 //! Facts from all over the daemon meet here as one closed [`Event`]; the Node's orders are
-//! carried out here. A turn of the loop is: what links brought, then timers, then
-//! operators, then applications, then uplinks and discovery, then answers from off the loop, each source up to its bound so
-//! that none starves another; then all of the Node's orders; then waking whoever waits, once
-//! for the batch.
+//! carried out here. A turn of the loop is: what links brought, then timers, then operators,
+//! then applications, then uplinks and discovery, then answers from off the loop, each source up
+//! to its bound so that none starves another; then all of the Node's orders; then waking whoever
+//! waits, once for the batch.
 //!
 //! It begins when [`crate::app`] has built everything, and ends when it is told to stop:
 //! nothing new is taken, what is under way gets [`DRAIN_TIME`], links are closed in order.

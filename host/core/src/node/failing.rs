@@ -301,7 +301,9 @@ impl Node {
             Role::Failover => self.failover.snapshot().strikes,
             Role::Reputation | Role::Anomaly => return,
         };
-        self.tell(Event::Struck { role, strike, strikes });
+        if self.proving.may_tell_strike(role, self.now) {
+            self.tell(Event::Struck { role, strike, strikes });
+        }
         self.struck(role, strike);
     }
 

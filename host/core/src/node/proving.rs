@@ -3,7 +3,7 @@
 //! A swap exchanges a pointer; what it touches beside that are verdicts that still hold. What
 //! a policy on probation must not do is a matter of `judging`; here it comes and goes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Node;
 use super::timers::Timer;
@@ -26,6 +26,9 @@ pub(super) const JUDGE_US: u64 = 100_000;
 const SHADOW_US: u64 = 250;
 /// so many at once after a pause.
 const SHADOW_BURST: u64 = 16;
+
+/// A policy that fails at every question is told of once in so many microseconds, with its count.
+const STRUCK_US: u64 = 1_000_000;
 
 /// A failover policy finds the mask of the one before, and has so long to make it its own, in
 /// microseconds: four ticks.
@@ -59,6 +62,8 @@ pub(super) struct Proving {
     refilled_at: Time,
     /// The links that were masked before a failover policy came on probation.
     masked: BTreeSet<LinkId>,
+    /// When a failure of who is in a slot was told last.
+    struck_at: BTreeMap<Role, Time>,
 }
 
 impl Proving {
@@ -74,7 +79,17 @@ impl Proving {
         may
     }
 
+    /// Whether a failure is told now.
+    pub(super) fn may_tell_strike(&mut self, role: Role, now: Time) -> bool {
+        let is_due = self.struck_at.get(&role).is_none_or(|&at| now.since(at) >= STRUCK_US);
+        if is_due {
+            self.struck_at.insert(role, now);
+        }
+        is_due
+    }
+
     fn forget(&mut self, role: Role) {
+        self.struck_at.remove(&role);
         self.shadowed.retain(|shadowed| match shadowed {
             Shadowed::Selector { .. } => role != Role::Selector,
             Shadowed::Failover { .. } => role != Role::Failover,

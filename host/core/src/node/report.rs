@@ -4,6 +4,7 @@ use super::Node;
 use crate::input::{Address, Source, Uplink};
 use crate::links::{Link, saturate};
 use crate::peers::{Peer, Place};
+use crate::policy::Role;
 use crate::snapshot::{AddressSnapshot, LinkSnapshot, PeerSnapshot, QueueSnapshot, Snapshot};
 use pointsman_sdk::selector::Class;
 
@@ -92,6 +93,15 @@ impl Node {
             selector: self.selector.snapshot(),
             failover: self.failover.snapshot(),
             counters: self.counters.list(),
+        }
+    }
+
+    /// The generation of what is in a slot; `None` for a role that is asked elsewhere.
+    pub fn generation(&self, role: Role) -> Option<u64> {
+        match role {
+            Role::Selector => Some(self.selector.generation()),
+            Role::Failover => Some(self.failover.generation()),
+            Role::Reputation | Role::Anomaly => None,
         }
     }
 

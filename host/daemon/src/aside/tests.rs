@@ -77,7 +77,10 @@ impl Aside {
             match self.next().await {
                 AsideFact::Stood { peer, standing } => return (peer, standing.score, happened),
                 AsideFact::Happened(event) => happened.push(event),
-                other => panic!("{other:?}"),
+                other @ (AsideFact::Found(_)
+                | AsideFact::Answered(_)
+                | AsideFact::Learned { .. }
+                | AsideFact::LearnFailed { .. }) => panic!("{other:?}"),
             }
         }
     }

@@ -23,6 +23,7 @@ use super::views::{self, ReloadView};
 use crate::config_file;
 use crate::handle::{Pointsman, ReconfigureError, Reconfigured};
 use crate::shell::sends::{Message, Stopped};
+use crate::tasks::off_loop;
 
 /// An answer in place of the one that was asked for.
 pub(super) type Refused = Box<Response>;
@@ -159,7 +160,8 @@ async fn reloaded(node: &Pointsman, caller: Caller) -> Result<Reconfigured, Refu
         Box::new(refuse(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string(), remedy))
     };
     let file = node.about().config_file.clone();
-    let loaded = config_file::load(file.as_deref()).map_err(|error| unusable(&error))?;
+    let loaded = off_loop(move || config_file::load(file.as_deref())).await;
+    let loaded = loaded.map_err(|error| unusable(&error))?;
     let done = node.reconfigure_for(loaded, caller.name()).await;
     done.map_err(|error| match error {
         ReconfigureError::Stopped(error) => stopped(error),

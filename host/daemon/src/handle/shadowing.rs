@@ -121,10 +121,14 @@ impl Pointsman {
 
     /// Sends the candidate away; tells what was found.
     pub async fn stop_shadow(&self, role: Role) -> Result<Shadowed, ShadowError> {
-        let mut setup = self.inner.setup.lock().await;
-        let told = self.shadow_report(role)?;
-        self.end_shadow(&mut setup, role).await?;
-        Ok(told)
+        let node = self.clone();
+        let done = tokio::spawn(async move {
+            let mut setup = node.inner.setup.lock().await;
+            let told = node.shadow_report(role)?;
+            node.end_shadow(&mut setup, role).await?;
+            Ok::<_, ShadowError>(told)
+        });
+        joined(done).await
     }
 
     /// What a candidate must have shown where nobody says otherwise: an answer may cost what it

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::{Inner, Pointsman};
 use crate::config_file;
 use crate::shell::journal::Happening;
+use crate::tasks::off_loop;
 use crate::watch::Changed;
 
 /// The files whose edits count under this config.
@@ -52,7 +53,8 @@ impl Pointsman {
         if !self.inner.setup.lock().await.config.policy.watch {
             return;
         }
-        let done = match config_file::load(Some(&file)) {
+        let path = file.clone();
+        let done = match off_loop(move || config_file::load(Some(&path))).await {
             Ok(loaded) => {
                 let done = self.reconfigure_for(loaded, "node".to_owned()).await;
                 done.map_err(|error| error.to_string())

@@ -1,8 +1,9 @@
 //! What is known of the slots: what is live, what was, and what must stay out.
 //!
 //! Reading it never waits for a module that is being compiled, so that status and history
-//! answer at once while a swap is under way. Writing it goes to the disk and is done off the
-//! loop, by whoever holds the node's setup.
+//! answer at once while a swap is under way; what is in the slots does not wait for the disk
+//! either. Writing the rest goes to the disk and is done off the loop, by whoever holds the
+//! node's setup.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -46,12 +47,13 @@ pub struct Now {
 /// See the module.
 #[derive(Debug)]
 pub struct Book {
+    /// Never held while the disk is written.
+    slots: Mutex<Vec<Now>>,
     pages: Mutex<Pages>,
 }
 
 #[derive(Debug, Default)]
 struct Pages {
-    slots: Vec<Now>,
     history: History,
     quarantine: Quarantine,
 }
@@ -61,12 +63,12 @@ impl Book {
     pub(crate) fn open(folder: &Path) -> Self {
         let history = History::open(&folder.join("policy-history.jsonl"));
         let quarantine = Quarantine::open(&folder.join("policy-quarantine.json"));
-        Self { pages: Mutex::new(Pages { slots: Vec::new(), history, quarantine }) }
+        Self { slots: Mutex::default(), pages: Mutex::new(Pages { history, quarantine }) }
     }
 
     /// The slots, in the order of [`Role::ALL`].
     pub(crate) fn slots(&self) -> Vec<Now> {
-        self.pages().slots.clone()
+        self.shown().clone()
     }
 
     /// The history of a slot, or of all, oldest first.
@@ -81,10 +83,10 @@ impl Book {
 
     /// Shows a slot as it is from now on.
     pub(crate) fn show(&self, now: Now) {
-        let mut pages = self.pages();
-        pages.slots.retain(|one| one.live.seated.role != now.live.seated.role);
-        pages.slots.push(now);
-        pages.slots.sort_by_key(|one| one.live.seated.role);
+        let mut slots = self.shown();
+        slots.retain(|one| one.live.seated.role != now.live.seated.role);
+        slots.push(now);
+        slots.sort_by_key(|one| one.live.seated.role);
     }
 
     pub(crate) fn add(&self, entry: Entry) {
@@ -108,6 +110,10 @@ impl Book {
 
     pub(crate) fn release(&self, role: Role, mark: &Mark) {
         self.pages().quarantine.release(role, mark);
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Vec<Now>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {

@@ -96,7 +96,7 @@ impl Candidate {
 
     /// Code that was read before.
     pub(crate) fn of(wish: Wish, code: Code, steps: Steps) -> Self {
-        let settings = settings_digest(&wish.config);
+        let settings = terms_digest(&wish.config);
         let mark = Mark { code: code.identity(), settings };
         Self { wish, code, mark, steps }
     }
@@ -221,11 +221,14 @@ fn build(role: Role, module: &Module, terms: &Terms<'_>) -> Result<Policy, LoadE
     module.policy(terms)
 }
 
-/// Settings in another order are the same settings.
-fn settings_digest(config: &PolicyConfig) -> String {
+/// Settings in another order are the same settings. The bounds count, too: what was too slow or
+/// too large for some may be neither for others.
+fn terms_digest(config: &PolicyConfig) -> String {
+    let PolicyConfig { budget_us, mean_us, memory_mib, settings, .. } = config;
     let mut lines: Vec<_> =
-        config.settings.iter().map(|(key, value)| format!("{key} = {value:?}\n")).collect();
+        settings.iter().map(|(key, value)| format!("{key} = {value:?}\n")).collect();
     lines.sort();
+    lines.push(format!("{budget_us} {mean_us} {memory_mib}\n"));
     digest_hex(lines.concat().as_bytes())
 }
 

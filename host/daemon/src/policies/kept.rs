@@ -16,10 +16,12 @@ use pointsman_core::policy::Role;
 use pointsman_sdk::Value;
 use serde::{Deserialize, Serialize};
 
-use super::source::{Code, digest_hex};
+use super::source::{Code, Wasm, digest_hex};
 use super::state;
 
 const RECORD_BYTES_MAX: usize = 1 << 20;
+/// A signature with ordinary comments takes 300 bytes.
+const SIGNATURE_BYTES_MAX: usize = 8 << 10;
 
 /// What is kept beside the bytes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,7 +52,7 @@ impl Kept {
     pub(crate) fn keep(&self, role: Role, config: &PolicyConfig, code: &Code) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(&record(config, code))?;
         let is_kept = state::read(&self.record(role), RECORD_BYTES_MAX)?.as_ref() == Some(&text);
-        if is_kept && self.find(role).is_some() {
+        if is_kept && self.find(role).is_some() && self.is_signed_alike(role, code) {
             return Ok(());
         }
         if let Code::Wasm(wasm) = code
@@ -61,9 +63,9 @@ impl Kept {
                 return Ok(());
             }
             state::write(&copy, &wasm.bytes)?;
-            match fs::read(signature(file)) {
-                Ok(text) => state::write(&signature(&copy), &text)?,
-                Err(_) => remove(&signature(&copy))?,
+            match signed(file) {
+                Some(text) => state::write(&signature(&copy), &text)?,
+                None => remove(&signature(&copy))?,
             }
         }
         state::write(&self.record(role), &text)
@@ -90,6 +92,15 @@ impl Kept {
         })
     }
 
+    /// Whether the copy's signature is the one that lies beside the module: that may have come
+    /// later than the module.
+    fn is_signed_alike(&self, role: Role, code: &Code) -> bool {
+        match code {
+            Code::Wasm(Wasm { file: Some(file), .. }) => signed(file) == signed(&self.module(role)),
+            Code::Wasm(_) | Code::Native { .. } => true,
+        }
+    }
+
     /// The path of the copy, if it is the module that it should be.
     fn checked(&self, role: Role, digest: &str) -> Option<String> {
         let file = self.module(role);
@@ -104,6 +115,11 @@ impl Kept {
     fn record(&self, role: Role) -> PathBuf {
         self.folder.join(format!("{}.json", role.name()))
     }
+}
+
+/// The signature of a module, where there is one.
+fn signed(module: &Path) -> Option<Vec<u8>> {
+    state::read(&signature(module), SIGNATURE_BYTES_MAX).ok().flatten()
 }
 
 /// Where the signature of a module is.
@@ -197,10 +213,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mine.wasm");
         fs::write(&file, "as it proved itself").unwrap();
-        fs::write(signature(&file), "signed").unwrap();
         let config = config(Module::File(file.display().to_string()));
         let code = source::find(Role::Selector, &config.module, Path::new("/")).unwrap();
         let kept = Kept::new(folder.path().join("kept"));
+        kept.keep(Role::Selector, &config, &code).unwrap();
+        fs::write(signature(&file), "signed").unwrap();
         kept.keep(Role::Selector, &config, &code).unwrap();
         fs::write(&file, "replaced").unwrap();
 

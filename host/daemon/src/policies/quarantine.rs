@@ -2,8 +2,8 @@
 //!
 //! A policy that did not prove itself may not come back for a while: a minute after the first
 //! time, twice as long after each further one, a day at most. What counts is the code *with its
-//! settings*: an edit of either is another policy. The list is kept in the state folder, so that
-//! a restart does not forget it. A record stays after its time, because it tells that this
+//! settings and bounds*: an edit of any is another policy. The list is kept in the state folder,
+//! so that a restart does not forget it. A record stays after its time, because it tells that this
 //! policy must prove itself even when the node starts; it goes when the policy has proven
 //! itself, or when an operator insists.
 
@@ -25,12 +25,12 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 const FILE_BYTES_MAX: usize = 1 << 20;
 
-/// A policy as the quarantine knows it: what decides, and with which settings.
+/// A policy as the quarantine knows it: what decides, and on which terms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mark {
     /// SHA-256 of the module in hexadecimal, or `builtin:NAME`.
     pub(crate) code: String,
-    /// SHA-256 of its settings.
+    /// SHA-256 of its settings and bounds.
     pub(crate) settings: String,
 }
 

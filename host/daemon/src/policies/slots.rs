@@ -151,12 +151,7 @@ impl Slots {
 
     /// Whether the very same code is live with the same settings and bounds.
     fn is_live(&self, candidate: &Candidate) -> bool {
-        let role = candidate.wish.role;
-        self.live(role).is_some_and(|live| {
-            let (new, old) = (&candidate.wish.config, &live.wish.config);
-            live.mark == candidate.mark
-                && (new.budget_us, new.memory_mib) == (old.budget_us, old.memory_mib)
-        })
+        self.live(candidate.wish.role).is_some_and(|live| live.mark == candidate.mark)
     }
 
     /// Gives a policy its number and its probation: at the start, and without a policy to come

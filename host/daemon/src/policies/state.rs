@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// Makes a folder that only its owner can enter, with those above it; one that is there stays
@@ -25,12 +25,17 @@ pub(crate) fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
-/// Reads at most `most` bytes; `None` where there is no such file.
+/// Reads at most `most` bytes; `None` where there is no such file. A pipe or a device is refused
+/// without waiting for it.
 pub(crate) fn read(file: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
-    let open = match fs::File::open(file) {
+    let at_once = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let open = match fs::OpenOptions::new().read(true).custom_flags(at_once).open(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
+    if !open.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let mut bytes = Vec::new();
     open.take(most as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > most {

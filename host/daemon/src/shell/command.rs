@@ -195,19 +195,10 @@ impl Shell {
     }
 
     fn roll_back(&mut self, role: Role) -> Option<u64> {
-        let before = self.generation(role);
+        let before = self.node.generation(role);
         self.node.handle(self.now, Input::RollBack(role));
-        let after = self.generation(role);
+        let after = self.node.generation(role);
         after.filter(|_| after != before)
-    }
-
-    fn generation(&self, role: Role) -> Option<u64> {
-        let snapshot = self.node.snapshot();
-        match role {
-            Role::Selector => Some(snapshot.selector.generation),
-            Role::Failover => Some(snapshot.failover.generation),
-            Role::Reputation | Role::Anomaly => None,
-        }
     }
 }
 

@@ -34,10 +34,11 @@ impl Print {
             // What is in a folder is not what we were asked about.
             Ok(found) if found.is_dir() => Self::There(Numbers::of_folder(&found)),
             Ok(found) => Self::There(Numbers::of(&found)),
-            Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Missing,
-                kind => Self::Hidden(kind),
-            },
+            Err(error) => {
+                let kind = error.kind();
+                let missing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+                if missing.contains(&kind) { Self::Missing } else { Self::Hidden(kind) }
+            }
         }
     }
 }

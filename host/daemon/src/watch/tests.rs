@@ -126,7 +126,7 @@ async fn a_file_that_is_deleted_is_told_and_so_is_its_return() {
 #[tokio::test]
 async fn a_file_that_becomes_unreadable_or_a_folder_is_told() {
     let mut scene = Scene::new();
-    fs::set_permissions(scene.at("a"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(scene.at("a"), Permissions::from_mode(0o0)).unwrap();
     scene.only_a().await;
     fs::remove_file(scene.at("a")).unwrap();
     fs::create_dir(scene.at("a")).unwrap();

@@ -145,7 +145,7 @@ impl Drop for Running {
     }
 }
 
-/// One byte more than may be tells that there is too much: then it is no answer.
+/// What is longer than this is cut off, and then it is no answer.
 fn read(from: impl Read, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(bytes_max).read_to_end(&mut bytes)?;

@@ -145,7 +145,7 @@ fn view(file: &Path, found: Inspection) -> ModuleView {
         file: file.display().to_string(),
         role: found.role.name(),
         interface_version: found.version,
-        learns: found.manifest.max_state_bytes > 0,
+        learns: found.manifest.state_schema != 0,
         settings: found.manifest.settings_schema.lines().map(str::to_owned).collect(),
         name: found.manifest.name,
         version: found.manifest.version,
