@@ -69,6 +69,10 @@ pub const QUEUES_BYTES_MAX: u64 = 256 << 20;
 /// Messages per class that a receiver remembers beyond the first that it lacks.
 pub const WINDOW_MESSAGES_MAX: u64 = QUEUE_MESSAGES_MAX as u64;
 
+/// What a message costs beside its bytes: the bookkeeping around it. Credit is spent with it,
+/// so that a receiver holds no more of small messages than of large ones.
+pub const MESSAGE_COST_BYTES: u64 = 256;
+
 /// Bytes of a class that a peer may send beyond what the application consumed. One message
 /// of the largest size must fit, or it could never arrive.
 pub const CREDIT_BYTES: u64 = 32 << 20;

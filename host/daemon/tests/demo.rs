@@ -25,6 +25,7 @@ fn loses_nothing(arguments: &[&str], stages: &[&str]) {
     assert_eq!(result.sent, 3 * 200 * NODES as u64);
     assert_eq!((result.arrived, result.lost, result.duplicates), (result.sent, 0, 0));
     assert!(result.returned_after_ms.is_some(), "{result:?}");
+    assert!(result.slowest_swap_ms > 0.0, "{result:?}");
     assert_eq!(left_behind, 0);
 }
 

@@ -40,7 +40,7 @@ pub enum InspectError {
     },
     /// Machine code, which nobody can check.
     #[error(
-        "this is a precompiled module (.cwasm): it holds machine code that cannot be checked; give the .wasm that it was made of"
+        "this is a precompiled module (.cwasm), a program or a native library: it holds machine code that cannot be checked; give the .wasm file, which is built for wasm32"
     )]
     Precompiled,
     /// Some other file.
@@ -49,7 +49,9 @@ pub enum InspectError {
     )]
     NotWasm,
     /// Damaged, or uses a proposal that policies may not use.
-    #[error("the module is damaged or uses a feature that policies may not use: {0}")]
+    #[error(
+        "the module is damaged or uses a feature that policies may not use: {0}; build or copy it again, without threads, exceptions and 64-bit memory"
+    )]
     Malformed(String),
     /// A core module that does not say what its functions are.
     #[error(

@@ -6,16 +6,14 @@ use bytes::{Bytes, BytesMut};
 
 use crate::frame::Data;
 use crate::limits::{
-    CREDIT_BYTES, CREDIT_INITIAL_BYTES, MESSAGE_BYTES_MAX, PIECE_BYTES_MAX, WINDOW_MESSAGES_MAX,
+    CREDIT_BYTES, CREDIT_INITIAL_BYTES, MESSAGE_BYTES_MAX, MESSAGE_COST_BYTES, PIECE_BYTES_MAX,
+    WINDOW_MESSAGES_MAX,
 };
 use crate::output::Violation;
 
 /// What a peer may make us hold in one class, in bytes: what we granted, as much again that
 /// is still on its way from before, and one message that may come without a grant.
 const HELD_BYTES_MAX: u64 = 2 * CREDIT_BYTES + MESSAGE_BYTES_MAX as u64;
-
-/// What holding a message costs beside its bytes: the bookkeeping around it.
-const MESSAGE_COST_BYTES: u64 = 256;
 
 /// From this size on a message may keep the buffer that it was read into: at most four times
 /// its size.
@@ -92,7 +90,8 @@ impl Inbox {
         if self.is_done(number) {
             return Ok(Taken::Duplicate);
         }
-        self.furthest = self.furthest.max(data.position.saturating_add(u64::from(data.length)));
+        let cost_bytes = u64::from(data.length) + MESSAGE_COST_BYTES;
+        self.furthest = self.furthest.max(data.position.saturating_add(cost_bytes));
         if data.piece.len() == data.length as usize {
             return self.whole(number, data.ordered, data.piece);
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::frame::Data;
 use crate::id::{LinkId, Time, Token};
 use crate::input::Send;
-use crate::limits::{CREDIT_INITIAL_BYTES, PIECE_BYTES_MAX};
+use crate::limits::{CREDIT_INITIAL_BYTES, MESSAGE_COST_BYTES, PIECE_BYTES_MAX};
 use crate::links::PieceId;
 use pointsman_sdk::selector::Class;
 
@@ -19,7 +19,8 @@ struct Message {
     deadline: Option<Time>,
     queued_at: Time,
     payload: Bytes,
-    /// Bytes of the messages of this class and session before this one.
+    /// What the messages of this class and session cost that were sent before this one; set
+    /// when its first piece is sent.
     position: u64,
     /// Pieces that were not acknowledged; 0 when the message is done.
     left: u32,
@@ -61,7 +62,10 @@ pub(crate) struct Outbox {
     class: Class,
     first: u64,
     messages: VecDeque<Message>,
+    /// The position of the next message that is sent.
     next_position: u64,
+    /// End of the furthest message of which the receiver has something, as a position.
+    known_position: u64,
     /// The next piece that was never sent.
     cursor: (u64, u32),
     again: VecDeque<Again>,
@@ -85,6 +89,7 @@ impl Outbox {
             first: 1,
             messages: VecDeque::new(),
             next_position: 0,
+            known_position: 0,
             cursor: (1, 0),
             again: VecDeque::new(),
             bytes: 0,
@@ -133,12 +138,11 @@ impl Outbox {
             deadline: send.deadline,
             queued_at: now,
             payload: send.payload,
-            position: self.next_position,
+            position: 0,
             left,
             acked,
             given_up: false,
         });
-        self.next_position += length as u64;
     }
 
     /// The piece that is next, if there is one and the receiver granted its message.
@@ -153,9 +157,21 @@ impl Outbox {
         self.skip_done();
         let (number, index) = self.cursor;
         let message = self.message(number)?;
-        let end = message.position + message.payload.len() as u64;
-        let alone = number == self.first;
-        (end <= self.granted || index > 0 || alone).then(|| self.describe(number, index))
+        (index > 0 || self.may_begin(number, message)).then(|| self.describe(number, index))
+    }
+
+    /// Where a message begins, or begins if it is the next.
+    fn position(&self, number: u64, message: &Message) -> u64 {
+        if (number, 0) < self.cursor { message.position } else { self.next_position }
+    }
+
+    /// Whether the receiver granted this message. One that is larger than the grant goes alone,
+    /// and so does one after messages of which the receiver got nothing: it can't grant beyond
+    /// what it knows of. A receiver that grants nothing more gets no second one so.
+    fn may_begin(&self, number: u64, message: &Message) -> bool {
+        let begin = self.next_position;
+        let alone = begin < self.granted || self.known_position < begin;
+        begin + message.cost_bytes() <= self.granted || number == self.first && alone
     }
 
     fn describe(&self, number: u64, index: u32) -> Head {
@@ -191,7 +207,15 @@ impl Outbox {
         }
         self.unsent_bytes -= u64::from(head.bytes);
         let PieceId { message: number, index, .. } = head.piece;
-        let pieces = self.message(number).map_or(1, |message| piece_count(message.payload.len()));
+        let at = usize::try_from(number.saturating_sub(self.first)).ok();
+        let message = at.and_then(|at| self.messages.get_mut(at));
+        let pieces = message.map_or(1, |message| {
+            if index == 0 {
+                message.position = self.next_position;
+                self.next_position += message.cost_bytes();
+            }
+            piece_count(message.payload.len())
+        });
         self.cursor = if index + 1 < pieces { (number, index + 1) } else { (number + 1, 0) };
     }
 
@@ -209,7 +233,7 @@ impl Outbox {
             ordered: message.ordered,
             message: piece.message,
             floor: self.first,
-            position: message.position,
+            position: self.position(piece.message, message),
             length: message.payload.len() as u32,
             offset: start as u32,
             piece: message.payload.slice(start..end),
@@ -232,6 +256,7 @@ impl Outbox {
         if message.left == 0 || !message.mark(piece.index) {
             return None;
         }
+        self.known_position = self.known_position.max(message.position + message.cost_bytes());
         if message.left > 0 {
             return None;
         }
@@ -320,7 +345,9 @@ impl Outbox {
             }
             message.acked.fill(0);
         }
-        let start = self.messages.front().map_or(self.next_position, |message| message.position);
+        let front = self.messages.front();
+        let start = front.map_or(self.next_position, |front| self.position(self.first, front));
+        self.known_position = start;
         self.granted = start + CREDIT_INITIAL_BYTES;
     }
 
@@ -345,6 +372,11 @@ impl Outbox {
 }
 
 impl Message {
+    /// What it takes of the credit.
+    fn cost_bytes(&self) -> u64 {
+        self.payload.len() as u64 + MESSAGE_COST_BYTES
+    }
+
     fn is_acked(&self, index: u32) -> bool {
         self.acked.get((index / 64) as usize).is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
@@ -369,4 +401,49 @@ fn piece_count(length: usize) -> u32 {
 fn piece_bounds(length: usize, index: u32) -> (usize, usize) {
     let start = index as usize * PIECE_BYTES_MAX;
     (start, (start + PIECE_BYTES_MAX).min(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: usize = CREDIT_INITIAL_BYTES as usize;
+
+    /// Two messages, each larger than what is granted; all pieces of the first were sent.
+    fn first_sent() -> Outbox {
+        let mut outbox = Outbox::new(Class::Bulk);
+        for token in 0..2 {
+            let payload = Bytes::from(vec![0; LENGTH]);
+            let (peer, class) = (crate::id::PeerId([1; 32]), Class::Bulk);
+            let token = Token(token);
+            outbox.push(
+                Time(0),
+                Send { token, peer, class, ordered: false, deadline: None, payload },
+            );
+        }
+        while let Some(head) = outbox.head().filter(|head| head.piece.message == 1) {
+            outbox.advance(&head);
+        }
+        outbox
+    }
+
+    #[test]
+    fn after_a_message_beyond_the_grant_nothing_is_sent_until_more_is_granted() {
+        let mut outbox = first_sent();
+        for index in 0..piece_count(LENGTH) {
+            assert_eq!(outbox.head(), None);
+            let piece = PieceId { class: Class::Bulk as u8, message: 1, index };
+            outbox.acknowledge(Time(0), piece);
+        }
+        assert_eq!(outbox.head(), None);
+        outbox.grant(outbox.granted + MESSAGE_COST_BYTES + 1);
+        assert_eq!(outbox.head().map(|head| head.piece.message), Some(2));
+    }
+
+    #[test]
+    fn credit_that_was_spent_on_what_never_arrived_does_not_stop_the_next_message() {
+        let mut outbox = first_sent();
+        outbox.give_up(1);
+        assert_eq!(outbox.head().map(|head| head.piece.message), Some(2));
+    }
 }

@@ -100,21 +100,21 @@ impl Node {
         other: Verdict,
     ) {
         let (live, warm) = (Outlook::of(question, verdict), Outlook::of(question, other));
-        let worse = live.is_worse_than(&warm);
+        let now = Time(question.now_us);
+        let queued_at = Time(now.0.saturating_sub(u64::from(question.head_age_us)));
+        let known = self.proving.heads.compare(now, (number, piece, queued_at), &live, &warm);
         let comparison = Comparison {
-            worse,
-            held: worse && live.holds,
+            again: known.again,
+            worse: known.worse,
+            held: known.kept && live.holds,
             age_us: u64::from(question.head_age_us),
             expected_us: warm.us,
             needless: live.copies > warm.copies.max(1),
         };
         self.proving.selector.compared(self.now, comparison);
-        if worse && warm.leaves && !live.leaves && !live.gives_up {
-            let since = Time(question.now_us);
-            let until = since.after(warm.us + STALLED_US);
-            self.proving
-                .selector
-                .stalled((number, piece.class), Stall { what: piece, since, until });
+        if known.keeps {
+            let (at, until) = ((number, piece.class), now.after(warm.us + STALLED_US));
+            self.proving.selector.stalled(at, Stall { what: piece, since: now, until });
             self.timers.by(Timer::Judge, until);
         }
     }
@@ -153,7 +153,9 @@ impl Node {
             let because = because.or_else(|| self.proving.selector.misconduct());
             if let Some(because) = because.or_else(|| self.selector_stalled()) {
                 self.roll_back(Role::Selector, because);
-            } else if let Some(generation) = self.selector.prove(self.now) {
+            } else if let Some(generation) =
+                self.selector.prove(self.now, self.proving.selector.first)
+            {
                 self.proving.selector.proven();
                 self.tell(Event::Proven { role: Role::Selector, generation });
             }
@@ -163,7 +165,9 @@ impl Node {
             let because = because.or_else(|| self.proving.failover.misconduct());
             if let Some(because) = because.or_else(|| self.failover_stalled()) {
                 self.roll_back(Role::Failover, because);
-            } else if let Some(generation) = self.failover.prove(self.now) {
+            } else if let Some(generation) =
+                self.failover.prove(self.now, self.proving.failover.first)
+            {
                 self.proving.failover.proven();
                 self.tell(Event::Proven { role: Role::Failover, generation });
             }
@@ -172,9 +176,10 @@ impl Node {
             self.selector.trial().map(|trial| trial.ends()),
             self.failover.trial().map(|trial| trial.ends()),
         ];
-        if let Some(ends) = ends.into_iter().flatten().min() {
-            let next = ends.min(self.now.after(JUDGE_US)).max(self.now.after(1));
-            self.timers.by(Timer::Judge, next);
+        if ends.iter().any(Option::is_some) {
+            let soon = self.now.after(JUDGE_US);
+            let next = ends.into_iter().flatten().filter(|&ends| ends > self.now).min();
+            self.timers.by(Timer::Judge, next.map_or(soon, |ends| ends.min(soon)));
         }
     }
 

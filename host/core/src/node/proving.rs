@@ -11,6 +11,7 @@ use crate::id::{LinkId, PeerNumber, Time};
 use crate::limits::SHADOW_QUESTIONS_MAX;
 use crate::links::PieceId;
 use crate::output::Event;
+use crate::policy::slot::heads::Heads;
 use crate::policy::slot::watch::Watch;
 use crate::policy::{
     Failover, FailoverQuestion, Misconduct, Role, Selector, SelectorQuestion, Strike, Swap,
@@ -56,6 +57,8 @@ pub(super) enum Shadowed {
 pub(super) struct Proving {
     pub(super) selector: Watch<(PeerNumber, u8), PieceId>,
     pub(super) failover: Watch<(PeerNumber, LinkId), ()>,
+    /// The packets that both selectors were asked about last.
+    pub(super) heads: Heads,
     pub(super) shadowed: VecDeque<Shadowed>,
     /// When the warm policy may be asked again, as a budget in microseconds.
     shadow_us: u64,
@@ -90,6 +93,9 @@ impl Proving {
 
     fn forget(&mut self, role: Role) {
         self.struck_at.remove(&role);
+        if role == Role::Selector {
+            self.heads.clear();
+        }
         self.shadowed.retain(|shadowed| match shadowed {
             Shadowed::Selector { .. } => role != Role::Selector,
             Shadowed::Failover { .. } => role != Role::Failover,

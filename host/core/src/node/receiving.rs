@@ -57,12 +57,15 @@ impl Node {
             self.counters.packets_unheld += 1;
             return self.close(id, CloseReason::Limited);
         }
-        link.arrive(self.now, sequence, length);
         *self.used_bytes.entry(link.new.uplink).or_default() += length as u64;
         let inbox = &mut peer.lanes[class as usize].inbox;
         let held = inbox.held();
         let taken = inbox.take(data);
         self.held_bytes = self.held_bytes + inbox.held() - held;
+        if taken.is_ok() {
+            // Only what was taken is acknowledged.
+            link.arrive(self.now, sequence, length);
+        }
         match taken {
             Err(violation) => return self.violated(id, violation),
             Ok(Taken::Duplicate) => {

@@ -6,6 +6,7 @@
 //! the module does not answer, the builtin does, in the same call. It judges nobody: it hands
 //! over what is asked of it, and who was warm comes back when it is told so.
 
+pub(crate) mod heads;
 mod probation;
 mod role;
 pub(crate) mod shadow;
@@ -106,9 +107,10 @@ impl<P: InLine + ?Sized> Slot<P> {
         Some((went.generation, self.live.generation))
     }
 
-    /// The probation ends well: its generation, where its time is over.
-    pub(crate) fn prove(&mut self, now: Time) -> Option<u64> {
-        self.trial.take_if(|trial| now >= trial.ends())?;
+    /// The probation ends well: its generation, where its time is over. `first`: when the live
+    /// one first had something to do.
+    pub(crate) fn prove(&mut self, now: Time, first: Option<Time>) -> Option<u64> {
+        self.trial.take_if(|trial| now >= trial.ends_after(first))?;
         Some(self.live.generation)
     }
 

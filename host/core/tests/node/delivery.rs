@@ -85,16 +85,26 @@ fn a_message_past_its_deadline_is_reported_and_does_not_block_the_next() {
     assert_eq!(scene.world.site(b).arrivals.last().expect("one").delivery.number, 2);
 }
 
-#[test]
-fn an_application_that_does_not_consume_stops_its_sender_and_loses_nothing() {
+/// Messages of a size, far more of them than the receiver's credit, to an application that does
+/// not consume until its sender has stopped.
+fn a_sender_is_stopped(length: usize, rounds: usize) {
+    use pointsman_core::limits::{CREDIT_BYTES, MESSAGE_COST_BYTES};
     let mut scene = Scene::linked(8, Wire::of_latency_us(1_000));
     scene.world.consumes(scene.b, false);
-    let tokens: Vec<_> = (0..60).map(|_| scene.send(Class::Bulk, 500_000)).collect();
-    scene.world.run_for(20 * SECOND_US);
-    let held: usize =
-        scene.world.site(scene.b).arrivals.iter().map(|a| a.delivery.payload.len()).sum();
-    let credit = pointsman_core::limits::CREDIT_BYTES as usize;
-    assert!(held <= credit + 500_000, "{held} bytes held");
+    let links = scene.world.links_up(scene.b);
+    let mut tokens = Vec::new();
+    for _ in 0..rounds {
+        let many = (20_000_000 / length).min(10_000);
+        let open = tokens.len() - scene.world.site(scene.b).arrivals.len();
+        tokens.extend((open..many).map(|_| scene.send(Class::Bulk, length)));
+        scene.world.run_for(10 * SECOND_US);
+    }
+    let arrivals = &scene.world.site(scene.b).arrivals;
+    assert!(arrivals.len() < tokens.len(), "the test fills the credit");
+    let held: usize = arrivals.iter().map(|a| a.delivery.payload.len()).sum();
+    let cost = held + arrivals.len() * MESSAGE_COST_BYTES as usize;
+    assert!(cost <= CREDIT_BYTES as usize + length, "{cost} bytes held");
+    assert_eq!(scene.world.links_up(scene.b), links, "no link was closed");
     let messages = scene.world.site(scene.b).arrivals.len() as u32;
     let peer = scene.world.site(scene.a).id;
     let consumed = pointsman_core::input::Input::Consumed {
@@ -107,6 +117,17 @@ fn an_application_that_does_not_consume_stops_its_sender_and_loses_nothing() {
     scene.world.tell(scene.b, consumed);
     scene.world.run_for(20 * SECOND_US);
     assert!(scene.all_delivered(&tokens));
+    assert_eq!(scene.world.site(scene.b).arrivals.len(), tokens.len());
+}
+
+#[test]
+fn an_application_that_does_not_consume_stops_its_sender_and_loses_nothing() {
+    a_sender_is_stopped(500_000, 4);
+}
+
+#[test]
+fn it_stops_one_of_small_messages_as_well() {
+    a_sender_is_stopped(1_000, 4);
 }
 
 #[test]

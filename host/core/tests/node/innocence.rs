@@ -87,7 +87,7 @@ fn none_goes(before: Change, then: Change, after: Change) {
             tokens.extend(scene.stream(class, bytes, every_us, PROBATION_US - 3 * SECOND_US));
             scene.world.run_for(2 * SECOND_US);
             is_innocent(&scene, &format!("policy {which} under {load:?}"));
-            assert!(scene.all_delivered(&tokens), "policy {which} under {load:?}");
+            assert!(scene.delivers_all(&tokens), "policy {which} under {load:?}");
         }
     }
 }

@@ -11,9 +11,9 @@ use pointsman_sim::{At, Cut, Wire};
 
 use crate::scene::{SECOND_US, Scene};
 use crate::schemers::{
-    Choosing, Deciding, dawdles, everywhere, everywhere_on_lease, expires, failover, fast_and_slow,
-    happened, holds, holds_briefly, on_probation, rollbacks, selector, slowest, slowest_at_times,
-    slowest_on_lease, stores,
+    Choosing, Deciding, PROBATION_US, dawdles, everywhere, everywhere_on_lease, expires, failover,
+    fast_and_slow, happened, holds, holds_briefly, on_probation, rollbacks, selector, slowest,
+    slowest_at_times, slowest_on_lease, stores,
 };
 
 /// A stream of messages: class, bytes, microseconds from one to the next.
@@ -150,7 +150,7 @@ fn a_selector_that_is_too_dear_goes() {
 fn a_bad_selector_that_comes_while_nobody_sends_goes_when_somebody_does() {
     let mut scene = Scene::uneven(3, fast_and_slow());
     scene.world.tell(scene.a, selector(Box::new(Choosing(slowest)), 7));
-    scene.world.run_for(5 * SECOND_US);
+    scene.world.run_for(PROBATION_US - SECOND_US / 10);
     let began = scene.world.now();
     scene.stream(Class::Interactive, 1_000, 50_000, 3 * SECOND_US);
     let seen = rollbacks(&scene, Role::Selector, began);
@@ -249,7 +249,7 @@ fn an_idle_node_proves_its_policies_by_time_alone() {
     scene.world.tell(scene.a, selector(Box::new(Choosing(holds)), 7));
     let proven = Event::Proven { role: Role::Selector, generation: 7 };
     assert!(happened(&scene, &Event::Swapped { role: Role::Selector, generation: 7 }));
-    scene.world.run_for(crate::schemers::PROBATION_US - 1);
+    scene.world.run_for(PROBATION_US - 1);
     assert!(!happened(&scene, &proven));
     scene.world.run_for(1);
     assert!(happened(&scene, &proven));

@@ -92,6 +92,16 @@ impl Scene {
         tokens.iter().all(|token| matches!(sender.fate(*token), Some(Fate::Delivered { .. })))
     }
 
+    /// Whether all are delivered in the end: what a network that became worse has left behind
+    /// is given 10 s.
+    pub(crate) fn delivers_all(&mut self, tokens: &[Token]) -> bool {
+        let delivered = |world: &World, token: &Token| {
+            matches!(world.site(self.a).fate(*token), Some(Fate::Delivered { .. }))
+        };
+        self.world
+            .run_until(10 * SECOND_US, |world| tokens.iter().all(|token| delivered(world, token)))
+    }
+
     pub(crate) fn counter(&self, node: NodeIndex, name: &str) -> u64 {
         let snapshot = self.world.site(node).node.as_ref().expect("running").snapshot();
         snapshot.counters.iter().find(|(n, _)| *n == name).expect("a counter").1

@@ -12,8 +12,8 @@ use crate::demo::{self, Options, SECONDS, SECONDS_DEFAULT};
 
 Exits with 0 only when no message was lost.")]
 pub(super) struct Args {
-    /// How long messages flow, in seconds; an uplink fails after a third of it and comes back
-    /// after two.
+    /// How long messages flow, in seconds; policies are exchanged after a sixth of it, an uplink
+    /// fails after a third and comes back after two.
     #[arg(long, value_name = "SECONDS", default_value_t = SECONDS_DEFAULT)]
     #[arg(value_parser = clap::value_parser!(u64).range(SECONDS))]
     seconds: u64,

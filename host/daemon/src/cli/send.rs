@@ -40,7 +40,8 @@ pub(super) struct Args {
     /// How long it is worth something: 500ms, 30s, 5m, 1h, 2d [default: as the config says].
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) ttl: Option<Duration>,
-    /// Send so many messages, and tell how they fared.
+    /// Send so many messages, and tell how they fared. Somebody must `pointsman listen` there:
+    /// a node takes 32 MiB that nobody reads, and then waits.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
     /// Bytes of each of them.

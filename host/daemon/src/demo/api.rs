@@ -52,6 +52,13 @@ impl Api {
         self.client.stream(Method::POST, &path).await
     }
 
+    /// Exchanges the selector for another one of this binary, with its default settings.
+    pub(super) async fn swap_selector(&self, name: &str) -> Result<(), ClientError> {
+        let path = format!("/v1/policies/selector/swap?module=embedded:{name}&own_settings=true");
+        let _: serde_json::Value = self.client.post(&path, Bytes::new()).await?;
+        Ok(())
+    }
+
     pub(super) async fn set_cut(&self, uplink: &str, cut: bool) -> Result<(), DemoError> {
         let path = format!("/v1/uplinks/{uplink}/cut?inbound={cut}&outbound={cut}");
         let _: CutView = self.client.post(&path, Bytes::new()).await?;

@@ -23,6 +23,8 @@ pub struct DemoResult {
     pub expired: u64,
     /// Messages whose sender was told that they were not taken.
     pub refused: u64,
+    /// How long the slowest node took to exchange its selector, from the order to the answer.
+    pub slowest_swap_ms: f64,
     /// The uplink that was cut, of the first node.
     pub cut_uplink: String,
     /// How long it was cut.

@@ -1,4 +1,4 @@
-//! The script: link, send, cut, heal, count.
+//! The script: link, send, swap, cut, heal, count.
 //!
 //! Every step follows from what the nodes say; the clock decides only when the uplink goes and
 //! comes back.
@@ -27,6 +27,8 @@ const LINKED_WITHIN: Duration = Duration::from_secs(20);
 const SETTLED_WITHIN: Duration = Duration::from_secs(15);
 /// The node that loses an uplink.
 const VICTIM: usize = 0;
+/// The selector that all nodes get while messages flow.
+const NEWCOMER: &str = "earliest-completion";
 
 /// When what happened for the first time.
 #[derive(Debug, Default)]
@@ -49,6 +51,7 @@ pub(super) struct Story<'a> {
     links: BTreeMap<(usize, u32), (usize, String)>,
     pairs: Vec<Pair>,
     cut_uplink: String,
+    slowest_swap: Duration,
     moments: Moments,
 }
 
@@ -68,6 +71,7 @@ impl<'a> Story<'a> {
             links: BTreeMap::new(),
             pairs: (0..NODES).map(|from| Pair::new(from, (from + 1) % NODES)).collect(),
             cut_uplink: String::new(),
+            slowest_swap: Duration::ZERO,
             moments: Moments::default(),
         }
     }
@@ -79,7 +83,10 @@ impl<'a> Story<'a> {
         self.voice.say("every node is linked twice to every other; messages flow");
         let part = Duration::from_secs(self.options.seconds) / 3;
         self.send(&mut ears).await?;
-        self.listen_until(&mut ears, Instant::now() + part).await?;
+        let cut_at = Instant::now() + part;
+        self.listen_until(&mut ears, Instant::now() + part / 2).await?;
+        self.swap().await?;
+        self.listen_until(&mut ears, cut_at).await?;
         self.cut().await?;
         self.listen_until(&mut ears, Instant::now() + part).await?;
         self.heal().await?;
@@ -131,6 +138,17 @@ impl<'a> Story<'a> {
                 () = sleep_until(end.into()) => return Ok(()),
             }
         }
+    }
+
+    /// Exchanges the selector of every node.
+    async fn swap(&mut self) -> Result<(), DemoError> {
+        for actor in &self.cast.actors {
+            let began = Instant::now();
+            actor.api.swap_selector(NEWCOMER).await?;
+            self.slowest_swap = self.slowest_swap.max(began.elapsed());
+        }
+        self.voice.say(&format!("SWAPPED: every node asks {NEWCOMER} from now on"));
+        Ok(())
     }
 
     /// Cuts the uplink that carries most of what the victim sends to its receiver.
@@ -267,6 +285,7 @@ impl<'a> Story<'a> {
             duplicates: sum(Pair::duplicates),
             expired: sum(|pair| pair.expired),
             refused: sum(|pair| pair.refused),
+            slowest_swap_ms: ms(self.slowest_swap),
             cut_ms: healed.duration_since(cut).as_millis() as u64,
             longest_gap_ms: gap(true),
             longest_gap_elsewhere_ms: gap(false),

@@ -52,6 +52,7 @@ fn summary(result: &DemoResult) -> Vec<(&'static str, String)> {
         ("arrived twice", result.duplicates.to_string()),
         ("expired, refused", format!("{}, {}", result.expired, result.refused)),
         ("bytes sent twice, of all bytes", format!("{:.1} ‰", result.copied_permille)),
+        ("slowest exchange of a selector", ms(result.slowest_swap_ms)),
         ("longest gap at a receiver", ms(result.longest_gap_ms)),
         ("the same where nothing failed", ms(result.longest_gap_elsewhere_ms)),
         ("suspect after the cut", maybe(result.suspect_after_ms)),

@@ -131,6 +131,13 @@ impl Pointsman {
         joined(done).await
     }
 
+    /// What a candidate must have shown where nobody says otherwise: an answer may cost what it
+    /// may cost in the slot's probation.
+    pub async fn promotion_bounds(&self, role: Role) -> Thresholds {
+        let mean_us = self.inner.setup.lock().await.config.slot(role).mean_us;
+        Thresholds { mean_ns_max: mean_us.saturating_mul(1_000), ..Thresholds::default() }
+    }
+
     /// Puts the candidate into the slot, if it keeps the bounds, or without looking at them.
     pub async fn promote_policy(
         &self,

@@ -35,7 +35,8 @@ pub struct SwapOrder {
 pub struct Swapped {
     /// What is live now.
     pub live: Live,
-    /// What was before; `None` where the very same policy was live already.
+    /// What stays warm, or was before where nothing does; `None` where the very same policy was
+    /// live already.
     pub before: Option<Live>,
     /// For how long it must prove itself, in microseconds.
     pub probation_us: Option<u64>,
@@ -203,6 +204,8 @@ impl Pointsman {
         let (live, note) = (record.live.clone(), record.live.seated.note.clone());
         let configured = module_text(&setup.config.slot(role).module);
         setup.slots.entered(record, probation.is_some(), &configured).await;
+        let warm = setup.slots.before(role).filter(|_| setup.slots.on_probation(role));
+        let before = warm.map(|warm| warm.live.clone()).or(before);
         Ok(Swapped { live, before, probation_us: probation.map(|one| one.us), steps, note })
     }
 

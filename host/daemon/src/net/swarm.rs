@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::Boxed;
+use libp2p::core::transport::{Boxed, TransportError};
 use libp2p::core::upgrade::Version;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{self, ListenError, NetworkBehaviour, SwarmEvent};
@@ -226,7 +226,11 @@ impl Task {
         for bind in changes.open {
             match self.swarm.listen_on(bind.address.clone()) {
                 Ok(id) => self.listeners.opened(id, bind),
-                Err(error) => self.listen_failed(bind, error.to_string()),
+                // libp2p tells only its own errors; those of a socket it shows as nothing.
+                Err(TransportError::Other(error)) => self.listen_failed(bind, error.to_string()),
+                Err(error @ TransportError::MultiaddrNotSupported(_)) => {
+                    self.listen_failed(bind, error.to_string());
+                }
             }
         }
         self.tell_listening();

@@ -99,12 +99,14 @@ impl Seat {
         let gone = self.records.get_mut(&generation)?;
         gone.failed = failed;
         let gone = gone.clone();
+        let was_commanded = gone.wish.is_commanded();
         if self.live == generation
             && let Some(back) = self.records.get_mut(&to)
         {
             back.live.from = Cause::Rollback;
             back.live.since_unix_ms = unix_ms();
-            self.commanded = !failed || back.wish.is_commanded();
+            // Where the config's own policy failed, the config still counts: a mended file goes in.
+            self.commanded = !failed || was_commanded && back.wish.is_commanded();
             self.live = to;
             self.before = None;
         }
@@ -276,6 +278,18 @@ mod tests {
         seat.enter(record(3, Cause::Command), true);
         seat.prove(3);
         assert_eq!(seat.earlier().unwrap().live.generation, 1);
+    }
+
+    #[test]
+    fn after_a_failure_of_what_the_config_names_its_next_edit_counts() {
+        let mut seat = slot(&[false]);
+        assert!(seat.commanded);
+        seat.enter(record(3, Cause::File), true);
+        seat.give_way(3, 2, true);
+        assert_eq!((numbers(&seat), seat.commanded), ((2, None), false));
+        seat.enter(record(4, Cause::Command), true);
+        seat.give_way(4, 2, true);
+        assert!(seat.commanded, "both were put in by command");
     }
 
     #[test]

@@ -15,6 +15,9 @@ const UNAVAILABLE_MAX: u64 = 256;
 const TIMED_OUT_MIN: u64 = 3;
 const TIMED_OUT_OF: u64 = 200;
 
+/// Within this time a bad policy that is asked is noticed, in microseconds.
+const NOTICED_US: u64 = 2_000_000;
+
 /// Who is in a slot, or was.
 #[derive(Debug)]
 pub(crate) struct Tenant<P: ?Sized> {
@@ -54,6 +57,13 @@ impl<P: ?Sized> Trial<P> {
     /// When its time is over.
     pub(crate) fn ends(&self) -> Time {
         self.began.after(self.terms.us)
+    }
+
+    /// The same, where the live one had its first to do at that time: what came at the end of
+    /// an idle time is watched for as long as a bad policy may take to be noticed.
+    pub(crate) fn ends_after(&self, first: Option<Time>) -> Time {
+        let watched_us = self.terms.us.min(NOTICED_US);
+        first.map_or(self.ends(), |first| self.ends().max(first.after(watched_us)))
     }
 
     /// What a failure means: one is enough. That it was not ready is none, unless it never is,

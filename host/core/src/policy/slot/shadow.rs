@@ -66,7 +66,13 @@ impl Outlook {
 
     /// Whether this is clearly worse for the packet than the other.
     pub(crate) fn is_worse_than(&self, other: &Self) -> bool {
-        clearly_later(self.us, other.us) || (other.leaves && !self.leaves && self.us >= other.us)
+        clearly_later(self.us, other.us)
+    }
+
+    /// Whether it keeps back what the other would have sent, and is not the earlier for it.
+    /// Once may be a trifle; what it comes to is known when the packet leaves.
+    pub(crate) fn keeps_from(&self, other: &Self) -> bool {
+        other.leaves && !self.leaves && !self.gives_up && self.us >= other.us
     }
 
     /// Whether it gives up what the other would have brought there in time.
@@ -77,7 +83,7 @@ impl Outlook {
     }
 }
 
-fn clearly_later(us: u64, than_us: u64) -> bool {
+pub(crate) fn clearly_later(us: u64, than_us: u64) -> bool {
     us > than_us + CLEARLY_US.max(than_us / 4)
 }
 

@@ -193,7 +193,7 @@ fn the_one_kept_warm_is_the_last_that_has_proven_itself_whatever_comes_meanwhile
     slot.install(Time(0), Swap { probation: None, ..sends_on(0, 1, 0) });
     for generation in 2..1_000 {
         slot.install(Time(generation), sends_on(1, generation, 10_000));
-        assert_eq!(slot.prove(Time(generation + 9_999)), None);
+        assert_eq!(slot.prove(Time(generation + 9_999), None), None);
         assert_eq!(slot.ask(&question()).verdict, SelectorVerdict::send(1));
         assert_eq!(slot.ask_warm(&question()), Some(SelectorVerdict::send(0)));
     }
@@ -206,7 +206,7 @@ fn the_one_kept_warm_is_the_last_that_has_proven_itself_whatever_comes_meanwhile
 fn what_has_proven_itself_is_what_is_kept_warm_next() {
     let mut slot = SelectorSlot::default();
     slot.install(Time(0), sends_on(0, 1, 10));
-    assert_eq!(slot.prove(Time(10)), Some(1));
+    assert_eq!(slot.prove(Time(10), None), Some(1));
     assert_eq!(slot.roll_back(), None);
     slot.install(Time(20), sends_on(1, 2, 10));
     assert_eq!(slot.roll_back(), Some((2, 1)));

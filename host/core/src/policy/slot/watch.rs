@@ -164,6 +164,8 @@ pub(crate) struct Stall<T> {
 /// What became of a question that both were asked.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Comparison {
+    /// The packet was compared before: it counts once.
+    pub(crate) again: bool,
     /// The warm one would have done clearly better.
     pub(crate) worse: bool,
     /// The live one held the packet back instead.
@@ -185,6 +187,8 @@ pub(crate) struct Watch<K, T> {
     before: Option<Record>,
     /// Messages handed over before this are not the doing of who is in the slot.
     since: Time,
+    /// When something was first judged on this probation.
+    pub(crate) first: Option<Time>,
     pub(crate) stalls: BTreeMap<K, Stall<T>>,
     /// Peers whose traffic is on clearly worse paths than with the warm one, since when.
     misplaced: BTreeMap<PeerNumber, Time>,
@@ -196,13 +200,14 @@ impl<K: Ord, T> Default for Watch<K, T> {
             record: Record::default(),
             before: None,
             since: Time::default(),
+            first: None,
             stalls: BTreeMap::new(),
             misplaced: BTreeMap::new(),
         }
     }
 }
 
-impl<K: Ord, T> Watch<K, T> {
+impl<K: Ord, T: Copy + PartialEq> Watch<K, T> {
     /// Another policy is in the slot, on probation or for good.
     pub(crate) fn swapped(&mut self, now: Time, on_probation: bool) {
         let usual = core::mem::take(&mut self.record);
@@ -226,6 +231,7 @@ impl<K: Ord, T> Watch<K, T> {
     fn begin(&mut self, now: Time) {
         self.record.turned_at = now;
         self.since = now;
+        self.first = None;
         self.stalls.clear();
         self.misplaced.clear();
     }
@@ -252,6 +258,7 @@ impl<K: Ord, T> Watch<K, T> {
             return;
         }
         let worse = self.misplaced.get(&number).is_some_and(|since| queued_at >= since.0);
+        self.first.get_or_insert(now);
         let tally = self.tally(now);
         tally.judged += 1;
         tally.worse += u64::from(worse);
@@ -292,11 +299,15 @@ impl<K: Ord, T> Watch<K, T> {
 
     /// Both were asked the same.
     pub(crate) fn compared(&mut self, now: Time, comparison: Comparison) {
+        self.first.get_or_insert(now);
         let tally = self.tally(now);
-        tally.judged += 1;
         tally.worse += u64::from(comparison.worse);
         tally.needless += u64::from(comparison.needless);
         tally.held += u64::from(comparison.held);
+        if comparison.again {
+            return;
+        }
+        tally.judged += 1;
         // What a packet waited may be the doing of the live one, where that is the worse one.
         let age_us = if comparison.worse { 0 } else { comparison.age_us };
         tally.expected.count(age_us + comparison.expected_us);
@@ -321,10 +332,13 @@ impl<K: Ord, T> Watch<K, T> {
         self.tally(now).restless += 1;
     }
 
-    /// Something waits that the warm one would have sent; the first time counts.
+    /// Something waits that the warm one would have sent; its first time counts.
     pub(crate) fn stalled(&mut self, key: K, stall: Stall<T>) {
         if self.stalls.len() < STALLS_MAX || self.stalls.contains_key(&key) {
-            self.stalls.entry(key).or_insert(stall);
+            let first = self.stalls.entry(key).or_insert(stall);
+            if first.what != stall.what {
+                *first = stall;
+            }
         }
     }
 
@@ -361,7 +375,13 @@ impl<K: Ord, T> Watch<K, T> {
         let usual_us = (usual.total() >= USUAL_MESSAGES_MIN).then(|| usual.percentile(99));
         let expected_us = (expected.total() >= EXPECTED_MIN).then(|| expected.percentile(99));
         let before_us = usual_us.max(expected_us)?;
-        let bound_us = before_us * SLOWER_PERMILLE / 1000 + SLOWER_US;
+        // Where the warm one itself would take clearly longer than was usual, the network is
+        // another: what takes long may have many causes, and only one who mostly did worse is.
+        let has_changed = usual_us.zip(expected_us).is_some_and(|(usual, now)| now > slower(usual));
+        if has_changed && !self.is_mostly_worse() {
+            return None;
+        }
+        let bound_us = slower(before_us);
         let took = self.record.took();
         let p99_us = took.percentile(99);
         let is_slow = p99_us > bound_us && took.above(bound_us) >= SLOW_MIN;
@@ -396,6 +416,11 @@ impl<K: Ord, T> Watch<K, T> {
         let moves = self.record.sum(|tally| tally.restless);
         (moves >= RESTLESS_MIN).then(|| Misconduct::Restless { moves: narrow(moves) })
     }
+}
+
+/// What is clearly slower than this, in microseconds.
+fn slower(us: u64) -> u64 {
+    us * SLOWER_PERMILLE / 1000 + SLOWER_US
 }
 
 fn narrow(value: u64) -> u32 {

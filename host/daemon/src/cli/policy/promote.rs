@@ -12,6 +12,7 @@ use crate::control::views::SwapView;
 #[command(after_help = "Examples:
   pointsman policy promote selector
   pointsman policy promote selector --compared-min 10000 --differ-max 50
+  pointsman policy promote failover --compared-min 10    which is asked only while a path is ill
   pointsman policy promote selector --force              whatever it has shown
 
 Promotes the candidate that `pointsman policy shadow` started: the very code that answered. It
@@ -30,7 +31,8 @@ pub(super) struct Args {
     /// It failed at most so often [default: 0].
     #[arg(long, value_name = "N")]
     strikes_max: Option<u64>,
-    /// An answer costs at most so much on average, in nanoseconds [default: 20000].
+    /// An answer costs at most so much on average, in nanoseconds [default: mean_us of the
+    /// slot].
     #[arg(long, value_name = "NS")]
     mean_max: Option<u32>,
     /// Promote it whatever it has shown, and although it is quarantined.

@@ -20,7 +20,8 @@ use crate::cli::{Context, Failure};
   pointsman policy replay builtin:standby --log decisions --json | jq .differences
 
 A node samples what its policies decide (policy.sample, policy.log_mib in config.toml) into the
-folder `decisions` of its state folder. Since a question holds all that a policy may use, asking
+folder `decisions` of its state folder, which is a.key.state where the config says
+node.identity = \"a.key\". Since a question holds all that a policy may use, asking
 it again tells what another policy would have answered then. Questions of other roles are passed
 over. Where the candidate abstains or fails, the builtin answers in its stead, as on a node.
 

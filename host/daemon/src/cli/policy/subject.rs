@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use pointsman_core::config::{Config, PolicyConfig, parse};
+use pointsman_core::config::{PolicyConfig, parse};
 use pointsman_core::policy::builtin;
 use pointsman_core::policy::{Policy, Role};
-use pointsman_engine::{Module, Terms};
+use pointsman_engine::{Limits, Module, Terms};
 use pointsman_sdk::{Settings, State};
 
 use super::swap::settings_text;
@@ -75,9 +75,10 @@ impl Subject {
             Self::Native(name) => builtin::learned_policy(role, name, settings, learned)
                 .map_err(|error| error.to_string()),
             Self::Module(module) => {
-                let memory_mib = Config::default().slot(role).memory_mib as usize;
-                let terms =
-                    Terms { settings, learned, call_us: CALL_US, memory_bytes: memory_mib << 20 };
+                // The most that a slot can give: a bound and no reservation, and it makes
+                // interpreters run here without a word.
+                let memory_bytes = Limits::default().memory_bytes;
+                let terms = Terms { settings, learned, call_us: CALL_US, memory_bytes };
                 module.policy(&terms).map_err(|error| error.to_string())
             }
         }

@@ -140,7 +140,7 @@ pub(in crate::control) async fn promote(
         (Ok(role), Ok(query)) => (role, query),
         (Err(refused), _) | (_, Err(refused)) => return *refused,
     };
-    let usual = Thresholds::default();
+    let usual = node.promotion_bounds(role).await;
     let bounds = Thresholds {
         compared_min: query.compared_min.unwrap_or(usual.compared_min),
         differ_permille_max: query.differ_permille_max.unwrap_or(usual.differ_permille_max),

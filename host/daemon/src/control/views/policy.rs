@@ -79,7 +79,7 @@ pub struct SwapView {
     pub changed: bool,
     /// What is live now.
     pub live: SeatView,
-    /// What was live before; `null` where nothing changed.
+    /// What stays warm, or was live before where nothing does; `null` where nothing changed.
     pub before: Option<SeatView>,
     /// For how long it must prove itself, in milliseconds; `null`: it need not.
     pub probation_ms: Option<u64>,
