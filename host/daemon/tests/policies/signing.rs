@@ -130,5 +130,5 @@ fn keys_are_refused_as_long_as_what_is_live_is_not_signed_by_one_of_them() {
     let wrong = format!("{CONFIG}[policy]\nwatch = false\nkeys = [\"no key\"]\n");
     fs::write(&file, wrong).unwrap();
     let told = failed(&node, &["reload"]);
-    assert!(told.contains("policy.keys: ") && !told.contains("policy.selector"), "{told}");
+    assert!(told.contains("policy.keys[0]: ") && !told.contains("policy.selector"), "{told}");
 }
