@@ -182,8 +182,6 @@ pub const OUTCOMES_PER_LESSON_MAX: usize = 256;
 pub const DECISIONS_AWAITED_MAX: usize = 4096;
 /// Bytes of what a policy has learned.
 pub const LEARNED_BYTES_MAX: usize = 64 << 10;
-/// Generations of a slot whose learner is kept for the case that it is brought back.
-pub const LEARNERS_WARM_MAX: usize = 4;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.

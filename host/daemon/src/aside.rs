@@ -48,13 +48,20 @@ pub enum Seat {
     /// An anomaly policy, or the builtin.
     Anomaly(Swap<dyn Anomaly>),
     /// What learns for a selector or a failover policy that came into its slot.
-    Learner(Box<LearnerSeat>),
+    Learner {
+        /// What learns.
+        seat: Box<LearnerSeat>,
+        /// Whether the one before may come back.
+        on_probation: bool,
+    },
     /// What came into the slot of this role learns nothing.
     NoLearner {
         /// Of the selector or of the failover policy.
         role: Role,
         /// Its generation.
         generation: u64,
+        /// Whether the one before may come back.
+        on_probation: bool,
     },
 }
 
@@ -181,7 +188,7 @@ pub fn start(
 }
 
 impl AsideHandle {
-    /// Puts a policy into a slot off the loop, or a learner beside one of the Node's. Of those
+    /// Puts a policy into a slot off the loop, or a learner beside one of the Node's. Of policies
     /// that come faster than the thread takes them only the last of a slot gets in.
     pub fn seat(&self, seat: Seat) {
         self.shared.inbox.order(Order::Seat(seat));
@@ -266,7 +273,9 @@ impl AsideHandle {
     pub fn happened(&self, event: &Event) {
         let order = match *event {
             Event::Proven { role, generation } => Order::Proven { role, generation },
-            Event::RolledBack { role, to, .. } => Order::RolledBack { role, to },
+            Event::RolledBack { role, generation, to, .. } => {
+                Order::RolledBack { role, generation, to }
+            }
             Event::LinkUp(_)
             | Event::LinkDown(..)
             | Event::Suspect(..)

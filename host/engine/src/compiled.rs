@@ -14,7 +14,7 @@ use crate::bindings::common::pointsman::policy::types;
 use crate::bindings::common::{Policy, PolicyIndices};
 use crate::calls::Calls;
 use crate::error::{InspectError, Step};
-use crate::guest::Guest;
+use crate::guest::{Guest, Lines};
 use crate::limits::{HANDLES_MAX, Limits};
 use crate::ticker::Ticker;
 
@@ -78,8 +78,10 @@ impl Compiled {
         name: &str,
         allowance: Allowance,
         budget_us: u32,
+        lines: Arc<Lines>,
     ) -> Result<Started, StartError> {
-        let guest = Guest::new(name, allowance.memory_bytes, self.limits.table_elements);
+        let elements = self.limits.table_elements;
+        let guest = Guest::new(name, allowance.memory_bytes, elements, lines);
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| guest);
         store.set_hostcall_fuel(allowance.copied_bytes);

@@ -15,16 +15,16 @@ const WEIGHT: u64 = 16;
 /// within some tens of samples all the same.
 const OUTLIER: u64 = 4;
 
-/// An exponential average over samples.
+/// What a question to one policy costs on average: begin it anew with the policy.
 #[derive(Debug, Default)]
-pub(crate) struct Cost {
+pub struct MeanCost {
     calls: u32,
     samples: u32,
     /// In 1/256 ns, so that the average of small costs does not get stuck.
     mean: u64,
 }
 
-impl Cost {
+impl MeanCost {
     /// Whether the call that begins now is to be timed.
     #[inline]
     pub(crate) fn is_due(&mut self) -> bool {
@@ -33,7 +33,7 @@ impl Cost {
     }
 
     /// Takes the time of a call into account.
-    pub(crate) fn add(&mut self, took: Duration) {
+    pub fn add(&mut self, took: Duration) {
         let sample =
             u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).min(u64::from(u32::MAX)) << 8;
         self.mean = match self.samples {
@@ -49,9 +49,13 @@ impl Cost {
     }
 
     /// In nanoseconds; `None` before there are enough samples.
-    pub(crate) fn mean_ns(&self) -> Option<u32> {
-        let mean = u32::try_from(self.mean >> 8).unwrap_or(u32::MAX);
-        (self.samples >= FIRST).then_some(mean)
+    pub fn mean_ns(&self) -> Option<u32> {
+        self.so_far_ns().filter(|_| self.samples >= FIRST)
+    }
+
+    /// The same of whatever samples there are: of few it is the cheapest. `None` without any.
+    pub fn so_far_ns(&self) -> Option<u32> {
+        (self.samples > 0).then(|| u32::try_from(self.mean >> 8).unwrap_or(u32::MAX))
     }
 }
 
@@ -59,15 +63,17 @@ impl Cost {
 mod tests {
     use super::*;
 
-    fn fed(samples: impl IntoIterator<Item = u64>) -> Cost {
-        let mut cost = Cost::default();
+    fn fed(samples: impl IntoIterator<Item = u64>) -> MeanCost {
+        let mut cost = MeanCost::default();
         samples.into_iter().for_each(|ns| cost.add(Duration::from_nanos(ns)));
         cost
     }
 
     #[test]
     fn a_few_samples_are_no_average() {
+        assert_eq!(fed([]).so_far_ns(), None);
         assert_eq!(fed([100; 7]).mean_ns(), None);
+        assert_eq!(fed([9_000_000, 100, 5_000]).so_far_ns(), Some(100));
         assert_eq!(fed([100; 8]).mean_ns(), Some(100));
     }
 
@@ -86,7 +92,7 @@ mod tests {
 
     #[test]
     fn after_the_first_calls_one_of_eight_is_timed() {
-        let mut cost = Cost::default();
+        let mut cost = MeanCost::default();
         let mut timed = 0;
         for _ in 0..808 {
             if cost.is_due() {

@@ -1,36 +1,66 @@
 //! What the host keeps for one instance: its limits, and the log that it may write.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use wasmtime::ResourceLimiter;
 
 use crate::bindings::common::pointsman::policy::{host_log, types};
 use crate::limits::{INSTANCES_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, MEMORIES_MAX, TABLES_MAX};
 
+/// How many lines a policy has logged in a second. All its instances count together, so that
+/// one that fails and comes back may not begin anew.
+#[derive(Debug, Default)]
+pub(crate) struct Lines(Mutex<(u64, u32)>);
+
+impl Lines {
+    /// Counts a line in this second of the host's clock, and tells whether it may be written.
+    /// The clock is at 0 while an instance is made: what it says then counts in the last second.
+    fn count(&self, second: u64) -> bool {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if second > counted.0 {
+            *counted = (second, 0);
+        }
+        counted.1 = counted.1.saturating_add(1);
+        counted.1 <= LOG_LINES_MAX
+    }
+}
+
 /// The data of an instance's store.
 #[derive(Debug)]
 pub(crate) struct Guest {
     name: String,
+    memory_bytes: usize,
     memory_left: usize,
     table_left: usize,
     /// Something was refused since this was last cleared.
     pub(crate) was_refused: bool,
     /// The host's clock at the question, in microseconds.
     pub(crate) now_us: u64,
-    second: u64,
-    lines: u32,
+    lines: Arc<Lines>,
 }
 
 impl Guest {
     /// For an instance with so much linear memory and table.
-    pub(crate) fn new(name: &str, memory_bytes: usize, table_elements: usize) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        memory_bytes: usize,
+        table_elements: usize,
+        lines: Arc<Lines>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
+            memory_bytes,
             memory_left: memory_bytes,
             table_left: table_elements,
             was_refused: false,
             now_us: 0,
-            second: 0,
-            lines: 0,
+            lines,
         }
+    }
+
+    /// Linear memory that it has, in bytes.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.memory_bytes - self.memory_left
     }
 }
 
@@ -81,12 +111,7 @@ impl types::Host for Guest {}
 impl host_log::Host for Guest {
     /// An error of a policy is a warning here: the host goes on.
     fn emit(&mut self, level: u8, msg: String) {
-        let second = self.now_us / 1_000_000;
-        if second != self.second {
-            (self.second, self.lines) = (second, 0);
-        }
-        self.lines = self.lines.saturating_add(1);
-        if self.lines > LOG_LINES_MAX {
+        if !self.lines.count(self.now_us / 1_000_000) {
             return;
         }
         let text = msg.get(..msg.floor_char_boundary(LOG_LINE_BYTES_MAX)).unwrap_or(&msg);
@@ -96,5 +121,26 @@ impl host_log::Host for Guest {
             2 => tracing::info!(policy, "{}", text.escape_debug()),
             _ => tracing::debug!(policy, "{}", text.escape_debug()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_comes_back_goes_on_counting_its_lines() {
+        let lines = Arc::new(Lines::default());
+        let mut said = 0;
+        for _ in 0..10 {
+            let guest = Guest::new("loud", 0, 0, Arc::clone(&lines));
+            // Made, and then asked.
+            for second in [0, 7, 7, 7, 7, 7] {
+                said += u32::from(guest.lines.count(second));
+            }
+        }
+        // What the first one said while it was made was in a second of its own.
+        assert_eq!(said, LOG_LINES_MAX + 1);
+        assert!(lines.count(8), "a second later it may speak again");
     }
 }

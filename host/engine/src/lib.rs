@@ -57,6 +57,7 @@ use crate::ticker::Ticker;
 
 pub use aside::{WasmAnomaly, WasmLearner, WasmReputation};
 pub use compiler::{Compiler, compile_child_main};
+pub use cost::MeanCost;
 pub use costs::{Cost, Costs};
 pub use error::{EngineError, InspectError, LoadError, Step};
 pub use in_line::{WasmFailover, WasmSelector};

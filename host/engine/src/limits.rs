@@ -16,7 +16,10 @@ pub struct Limits {
     /// What one call may copy from guest to host, in bytes.
     pub copied_bytes: usize,
     /// The granularity of time budgets, in microseconds. A call is stopped at most two of
-    /// these over its budget, the scheduler's own delay aside.
+    /// these over its budget, the scheduler's own delay aside, and that of one instruction:
+    /// wasmtime can't interrupt `memory.fill` and `memory.copy`, which may go over all the
+    /// memory that an instance has. That takes up to 1 ms for each MiB that is touched for the
+    /// first time (measured in a virtual machine; a tenth of that the second time).
     pub tick_us: u32,
     /// For how long start functions, `describe` and `configure` may run when a module is
     /// loaded, in microseconds each.

@@ -164,6 +164,7 @@ impl Module {
             name: self.0.inspection.manifest.name.clone(),
             settings: settings_into(terms.settings),
             learned: terms.learned.map(state_into),
+            lines: Arc::default(),
             allowance: Allowance {
                 memory_bytes: terms.memory_bytes.min(compiled.limits().memory_bytes),
                 copied_bytes,
@@ -226,7 +227,8 @@ fn described<C: Calls>(compiled: &Compiled) -> Result<Manifest, InspectError> {
     };
     let allowance =
         Allowance { memory_bytes: limits.memory_bytes, copied_bytes: limits.copied_bytes };
-    let mut started = compiled.start("unnamed", allowance, limits.load_us).map_err(failed)?;
+    let mut started =
+        compiled.start("unnamed", allowance, limits.load_us, Arc::default()).map_err(failed)?;
     started.check_types::<C>(&indices)?;
     let deadline = compiled.ticker.deadline(limits.load_us);
     started.describe(deadline).map_err(failed)

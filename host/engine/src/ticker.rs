@@ -32,6 +32,8 @@ struct Shared {
     /// The longest deadline that was handed out: a call that began before the last tick may
     /// still run for so many.
     longest: AtomicU64,
+    /// Ticks since the start.
+    passed: AtomicU64,
     stop: AtomicBool,
 }
 
@@ -63,6 +65,19 @@ impl Ticker {
         if !self.shared.used.load(Ordering::Relaxed) {
             self.announce();
         }
+    }
+
+    /// How many ticks have passed: no more than an atomic load.
+    #[inline]
+    pub(crate) fn passed(&self) -> u64 {
+        self.shared.passed.load(Ordering::Relaxed)
+    }
+
+    /// How long something can have taken at most that began after so many ticks, in
+    /// microseconds, the scheduler's own delay aside.
+    pub(crate) fn at_most_us(&self, passed: u64) -> u32 {
+        let ticks = self.passed().saturating_sub(passed).saturating_add(1);
+        u32::try_from(ticks).unwrap_or(u32::MAX).saturating_mul(self.tick_us)
     }
 
     /// [`Self::ticks`] for a call that begins now.
@@ -106,6 +121,8 @@ fn run(shared: &Shared, engine: &EngineWeak, tick: Duration) {
     while !shared.stop.load(Ordering::SeqCst) {
         sleep(tick);
         let Some(engine) = engine.upgrade() else { return };
+        // First, so that whoever is stopped by the epoch finds its ticks counted.
+        shared.passed.fetch_add(1, Ordering::Release);
         engine.increment_epoch();
         idle = if shared.used.swap(false, Ordering::SeqCst) { 0 } else { idle + 1 };
         if idle >= IDLE_TICKS.max(shared.longest.load(Ordering::SeqCst) + 2) {

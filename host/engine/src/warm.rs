@@ -3,11 +3,16 @@
 //! A failed instance is dropped at once, because nothing in its store can be used again. The
 //! next question brings it back: in line where that fits into one call's budget, otherwise on
 //! a thread of its own, while the questions are answered with [`Strike::Unavailable`]. What
-//! failures cost the caller's loop is bounded by a [`Waste`] account.
+//! failures and rebuilds cost the caller's loop is bounded by a [`Waste`] account, which is
+//! charged what each of them can have cost at most.
+//!
+//! Time is what the machine took, so whether a policy is back at a certain question depends on
+//! the machine, as it does whether it ran over its budget. Who looks back later finds in each
+//! decision who took it.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pointsman_core::policy::Strike;
 use wasmtime::Store;
@@ -15,8 +20,8 @@ use wasmtime::Store;
 use crate::bindings::common::pointsman::policy::types;
 use crate::calls::Calls;
 use crate::compiled::{Allowance, Compiled, StartError, strike};
-use crate::cost::Cost;
-use crate::guest::Guest;
+use crate::cost::MeanCost;
+use crate::guest::{Guest, Lines};
 
 /// All that it takes to make an instance that is ready.
 pub(crate) struct Blueprint<C: Calls> {
@@ -25,6 +30,7 @@ pub(crate) struct Blueprint<C: Calls> {
     pub(crate) name: String,
     pub(crate) settings: Vec<types::Setting>,
     pub(crate) learned: Option<types::State>,
+    pub(crate) lines: Arc<Lines>,
     pub(crate) allowance: Allowance,
 }
 
@@ -37,7 +43,8 @@ pub(crate) struct Live<C> {
 impl<C: Calls> Blueprint<C> {
     /// Makes an instance, each step within the budget.
     pub(crate) fn build(&self, budget_us: u32) -> Result<Live<C>, StartError> {
-        let mut started = self.compiled.start(&self.name, self.allowance, budget_us)?;
+        let lines = Arc::clone(&self.lines);
+        let mut started = self.compiled.start(&self.name, self.allowance, budget_us, lines)?;
         let deadline = self.compiled.ticker.deadline(budget_us);
         started.configure(deadline, &self.settings, self.learned.as_ref())?;
         let mut store = started.store;
@@ -66,7 +73,7 @@ pub(crate) struct Warm<C: Calls> {
     budget_us: u32,
     /// The same in epochs.
     ticks: u64,
-    cost: Cost,
+    cost: MeanCost,
     /// A build did not fit into the budget of a call.
     builds_slowly: bool,
     waste: Waste,
@@ -79,7 +86,7 @@ impl<C: Calls> Warm<C> {
             blueprint: Arc::new(blueprint),
             state: State::Ready(Box::new(live)),
             budget_us,
-            cost: Cost::default(),
+            cost: MeanCost::default(),
             builds_slowly: false,
             waste: Waste::new(budget_us),
         }
@@ -105,7 +112,9 @@ impl<C: Calls> Warm<C> {
             self.revive(now_us)?;
         }
         let State::Ready(live) = &mut self.state else { return Err(Strike::Unavailable) };
-        self.blueprint.compiled.ticker.begin();
+        let ticker = &self.blueprint.compiled.ticker;
+        ticker.begin();
+        let passed = ticker.passed();
         live.store.set_epoch_deadline(self.ticks);
         let guest = live.store.data_mut();
         (guest.now_us, guest.was_refused) = (now_us, false);
@@ -117,18 +126,20 @@ impl<C: Calls> Warm<C> {
         match answer {
             Ok(answer) => Ok(answer),
             Err(error) => {
-                let strike = strike(&error, live.store.data());
-                self.fail(now_us, strike);
+                let guest = live.store.data();
+                let (strike, memory_bytes) = (strike(&error, guest), guest.memory_used());
+                let call_us = ticker.at_most_us(passed);
+                self.fail(now_us, call_us, memory_bytes);
                 Err(strike)
             }
         }
     }
 
+    /// A call failed that took so long at most.
     #[cold]
-    fn fail(&mut self, now_us: u64, strike: Strike) {
+    fn fail(&mut self, now_us: u64, call_us: u32, memory_bytes: usize) {
         self.state = State::Broken;
-        let memory_bytes = self.blueprint.allowance.memory_bytes;
-        self.waste.charge(now_us, cost_us(strike, self.budget_us, memory_bytes));
+        self.waste.charge(now_us, call_us.saturating_add(given_back_us(memory_bytes)));
     }
 
     /// Brings an instance back, unless too much time was wasted on it.
@@ -150,7 +161,11 @@ impl<C: Calls> Warm<C> {
             self.build_aside();
             return Err(Strike::Unavailable);
         }
-        match self.blueprint.build(self.budget_us) {
+        // Each of its steps may use up the budget. Looking at the clock costs nothing beside it.
+        let began = Instant::now();
+        let built = self.blueprint.build(self.budget_us);
+        self.waste.charge(now_us, rebuild_us(began.elapsed()));
+        match built {
             Ok(live) => {
                 self.state = State::Ready(Box::new(live));
                 Ok(())
@@ -161,7 +176,6 @@ impl<C: Calls> Warm<C> {
                     StartError::Refused(_) => Strike::Trapped,
                 };
                 self.builds_slowly = strike == Strike::TimedOut;
-                self.fail(now_us, strike);
                 Err(strike)
             }
         }
@@ -184,22 +198,21 @@ impl<C: Calls> Warm<C> {
     }
 }
 
-/// What a rebuild costs the loop, in microseconds: rather too much than too little.
+/// What a rebuild costs the loop at least, in microseconds, with what the clock does not see of
+/// it: pages that are touched anew, and caches.
 const REBUILD_US: u32 = 100;
-/// What a MiB of memory costs, when all of it was touched and is given back.
-const EXHAUSTED_US_PER_MIB: u32 = 125;
+/// What a MiB of memory costs when it is given back, if all of it was touched.
+const GIVEN_BACK_US_PER_MIB: u32 = 125;
 
-/// What a failure cost the loop, with the rebuild that it makes necessary. By kind and not
-/// by the clock, so that a replay comes to the same sum.
-fn cost_us(strike: Strike, budget_us: u32, memory_bytes: usize) -> u32 {
-    match strike {
-        Strike::TimedOut => budget_us.saturating_add(REBUILD_US),
-        Strike::Exhausted => {
-            let mib = u32::try_from(memory_bytes >> 20).unwrap_or(u32::MAX);
-            mib.saturating_mul(EXHAUSTED_US_PER_MIB).saturating_add(REBUILD_US)
-        }
-        Strike::Trapped | Strike::Invalid | Strike::Unavailable => REBUILD_US,
-    }
+/// What a rebuild that took so long is charged.
+fn rebuild_us(took: Duration) -> u32 {
+    u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(REBUILD_US)
+}
+
+/// What it costs at most to drop an instance with so much memory.
+fn given_back_us(memory_bytes: usize) -> u32 {
+    let mib = u32::try_from(memory_bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+    mib.saturating_mul(GIVEN_BACK_US_PER_MIB)
 }
 
 /// How much of the loop's time a policy may waste by failing: 2 %, with a reserve. So a module
@@ -245,7 +258,9 @@ mod tests {
         let mut waste = Waste::new(1_000);
         for second in 1..1_000 {
             assert!(waste.may(second * 1_000_000));
-            waste.charge(second * 1_000_000, cost_us(Strike::TimedOut, 1_000, 16 << 20));
+            // A timeout, three ticks at most, of an instance that used all its memory.
+            let rebuilt_us = rebuild_us(Duration::from_micros(800));
+            waste.charge(second * 1_000_000, 3_000 + given_back_us(16 << 20) + rebuilt_us);
         }
     }
 

@@ -84,7 +84,7 @@ fn embedded(name: &str, budget_us: u32) -> PolicyConfig {
         module: Module::Embedded(name.to_owned()),
         digest: None,
         budget_us,
-        mean_us: (budget_us / 10).min(50),
+        mean_us: budget_us / 10,
         memory_mib: 16,
         settings: Vec::new(),
     }

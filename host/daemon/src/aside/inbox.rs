@@ -1,7 +1,8 @@
 //! What waits for the thread. Nobody who puts something in ever waits for it to be taken.
 //!
 //! Questions and outcomes have their bounds; at the bound the new one is dropped and counted.
-//! Orders are few: of two that concern the same seat the later one counts.
+//! Orders are few: of two that concern the same seat the later one counts. Those who learn are
+//! all seated, one after the other, as any of them may be the one that comes back.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,20 +22,19 @@ pub(super) enum Order {
     Seat(Seat),
     RollBack(Role, oneshot::Sender<Option<(u64, u64)>>),
     Proven { role: Role, generation: u64 },
-    RolledBack { role: Role, to: u64 },
+    RolledBack { role: Role, generation: u64, to: u64 },
 }
 
 impl Order {
-    /// Two orders of the same kind and role: the later one makes the earlier one void.
-    fn key(&self) -> (u8, Role) {
+    /// Two orders with the same key: the later one makes the earlier one void.
+    fn key(&self) -> Option<(u8, Role)> {
         match self {
-            Self::Seat(Seat::Reputation(_)) => (0, Role::Reputation),
-            Self::Seat(Seat::Anomaly(_)) => (0, Role::Anomaly),
-            Self::Seat(Seat::Learner(seat)) => (0, seat.role),
-            Self::Seat(Seat::NoLearner { role, .. }) => (0, *role),
-            Self::RollBack(role, _) => (1, *role),
-            Self::Proven { role, .. } => (2, *role),
-            Self::RolledBack { role, .. } => (3, *role),
+            Self::Seat(Seat::Reputation(_)) => Some((0, Role::Reputation)),
+            Self::Seat(Seat::Anomaly(_)) => Some((0, Role::Anomaly)),
+            Self::Seat(Seat::Learner { .. } | Seat::NoLearner { .. }) => None,
+            Self::RollBack(role, _) => Some((1, *role)),
+            Self::Proven { role, .. } => Some((2, *role)),
+            Self::RolledBack { role, .. } => Some((3, *role)),
         }
     }
 }
@@ -78,7 +78,7 @@ impl Inbox {
     pub(super) fn order(&self, order: Order) {
         self.put(|batch| {
             let key = order.key();
-            batch.orders.retain(|other| other.key() != key);
+            batch.orders.retain(|other| key.is_none() || other.key() != key);
             batch.orders.push_back(order);
             0
         });
@@ -153,6 +153,8 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
+    use pointsman_core::policy::Swap;
+
     use super::*;
 
     #[test]
@@ -173,17 +175,34 @@ mod tests {
     fn of_two_orders_for_one_seat_the_later_one_counts() {
         let inbox = Inbox::default();
         for generation in [1, 2] {
-            for role in [Role::Selector, Role::Failover] {
-                inbox.order(Order::Seat(Seat::NoLearner { role, generation }));
-            }
+            let swap = Swap { module: None, generation, probation: None };
+            inbox.order(Order::Seat(Seat::Reputation(swap)));
+            let swap = Swap { module: None, generation, probation: None };
+            inbox.order(Order::Seat(Seat::Anomaly(swap)));
         }
+        assert_eq!(generations(&inbox), [2, 2]);
+    }
+
+    #[test]
+    fn those_who_learn_are_all_seated_in_their_order() {
+        let inbox = Inbox::default();
+        for generation in 1..=3 {
+            let (role, on_probation) = (Role::Selector, generation > 1);
+            inbox.order(Order::Seat(Seat::NoLearner { role, generation, on_probation }));
+        }
+        assert_eq!(generations(&inbox), [1, 2, 3]);
+    }
+
+    fn generations(inbox: &Inbox) -> Vec<u64> {
         let orders = inbox.take(None).orders;
         let generations = orders.iter().map(|order| match order {
+            Order::Seat(Seat::Reputation(swap)) => swap.generation,
+            Order::Seat(Seat::Anomaly(swap)) => swap.generation,
             Order::Seat(Seat::NoLearner { generation, .. }) => *generation,
-            Order::Seat(_) | Order::RollBack(..) => 0,
-            Order::Proven { .. } | Order::RolledBack { .. } => 0,
+            Order::Seat(Seat::Learner { seat, .. }) => seat.generation,
+            Order::RollBack(..) | Order::Proven { .. } | Order::RolledBack { .. } => 0,
         });
-        assert_eq!(generations.collect::<Vec<_>>(), [2, 2]);
+        generations.collect()
     }
 
     #[test]

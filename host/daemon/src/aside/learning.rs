@@ -2,7 +2,8 @@
 //! policy is made anew with it.
 //!
 //! The state belongs to the host. It is kept for each slot and generation: a generation that
-//! is brought back gets the state that it had, and nothing of what the one after it learned.
+//! is brought back gets the state that it had, and nothing of what those after it learned,
+//! however many of them came and went unproven.
 //! What the live one learns is written to disk at times and at the end. A learner that fails
 //! changes nothing; one that fails again and again is let be.
 
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pointsman_core::limits::{DECISIONS_AWAITED_MAX, LEARNERS_WARM_MAX};
+use pointsman_core::limits::DECISIONS_AWAITED_MAX;
 use pointsman_core::policy::Role;
 use pointsman_sdk::Outcome;
 
@@ -30,17 +31,21 @@ pub(super) type Shelf = BTreeMap<Role, Learned>;
 #[derive(Debug)]
 struct Earlier {
     generation: u64,
+    is_proven: bool,
     pupil: Option<Pupil>,
     kept: Option<Learned>,
 }
 
 /// What is known of one slot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Desk {
     generation: u64,
+    /// What comes back in its stead is none of those that are not.
+    is_proven: bool,
     pupil: Option<Pupil>,
     /// As it is on the shelf, and on disk once it is saved.
     kept: Option<Learned>,
+    /// The last one that was proven, and after it the one before the live one.
     earlier: Vec<Earlier>,
     /// `None` where disk and shelf are the same.
     unsaved_since: Option<Instant>,
@@ -48,32 +53,67 @@ struct Desk {
 }
 
 impl Desk {
-    /// Another generation came into the slot.
-    fn seat(&mut self, generation: u64, seat: Option<LearnerSeat>) {
-        let pupil = self.pupil.take();
-        let kept = self.kept.clone();
-        self.earlier.push(Earlier { generation: self.generation, pupil, kept });
-        let excess = self.earlier.len().saturating_sub(LEARNERS_WARM_MAX);
-        self.earlier.drain(..excess);
+    /// Nothing has come into the slot yet, and this was learned in it before.
+    fn new(kept: Option<Learned>) -> Self {
+        Self {
+            generation: 0,
+            is_proven: true,
+            pupil: None,
+            kept,
+            earlier: Vec::new(),
+            unsaved_since: None,
+            saved_at: None,
+        }
+    }
+
+    /// Another generation came into the slot. This is known here before the slot has it: what
+    /// is said of the one before may come afterwards, so that is kept although it is unproven.
+    fn seat(&mut self, generation: u64, seat: Option<LearnerSeat>, on_probation: bool) {
+        let (pupil, kept) = (self.pupil.take(), self.kept.clone());
+        let before =
+            Earlier { generation: self.generation, is_proven: self.is_proven, pupil, kept };
+        self.earlier.retain(|earlier| earlier.is_proven && !before.is_proven);
+        self.earlier.push(before);
+        if !on_probation {
+            self.earlier.clear();
+        }
         self.generation = generation;
+        self.is_proven = !on_probation;
         self.pupil = seat.map(Pupil::new);
     }
 
-    /// This generation is back; tells whether that changed anything.
-    fn roll_back(&mut self, to: u64) -> bool {
-        if self.generation == to {
+    /// A generation has proven itself: those before it do not come back.
+    fn prove(&mut self, generation: u64) {
+        if self.generation == generation {
+            self.is_proven = true;
+            self.earlier.clear();
+        } else if let Some(at) = self.place(generation) {
+            self.earlier.drain(..at);
+            self.earlier[0].is_proven = true;
+        }
+    }
+
+    /// A generation went and another one is back; tells whether that changed anything. Where
+    /// the one that went had given way already, who is in the slot stays.
+    fn roll_back(&mut self, gone: u64, to: u64) -> bool {
+        if self.generation != gone {
+            self.earlier.retain(|earlier| earlier.generation != gone);
             return false;
         }
-        let at = self.earlier.iter().position(|earlier| earlier.generation == to);
-        let mut earlier = at.map(|at| self.earlier.split_off(at)).unwrap_or_default();
+        let at = self.place(to);
         self.generation = to;
+        self.is_proven = true;
         self.pupil = None;
-        if !earlier.is_empty() {
-            let Earlier { pupil, kept, .. } = earlier.swap_remove(0);
-            self.pupil = pupil;
-            self.kept = kept;
+        if let Some(at) = at {
+            let Earlier { pupil, kept, .. } = self.earlier.swap_remove(at);
+            (self.pupil, self.kept) = (pupil, kept);
         }
+        self.earlier.clear();
         true
+    }
+
+    fn place(&self, generation: u64) -> Option<usize> {
+        self.earlier.iter().position(|earlier| earlier.generation == generation)
     }
 
     fn save_due(&self) -> Option<Instant> {
@@ -106,7 +146,7 @@ impl Learning {
                     None
                 })
             });
-            desks.insert(role, Desk { kept, ..Desk::default() });
+            desks.insert(role, Desk::new(kept));
         }
         let (awaited, tally) = (BTreeMap::new(), Tally::default());
         Self { folder, desks, awaited, is_unshelved: true, tally }
@@ -126,21 +166,29 @@ impl Learning {
         }
     }
 
-    pub(super) fn seat(&mut self, role: Role, generation: u64, seat: Option<LearnerSeat>) {
-        self.desks.entry(role).or_default().seat(generation, seat);
+    /// Another generation came into a slot, and this learns for it.
+    pub(super) fn seat(
+        &mut self,
+        role: Role,
+        generation: u64,
+        seat: Option<LearnerSeat>,
+        on_probation: bool,
+    ) {
+        let desk = self.desks.entry(role).or_insert_with(|| Desk::new(None));
+        desk.seat(generation, seat, on_probation);
     }
 
     /// A generation has proven itself: those before it do not come back.
     pub(super) fn proven(&mut self, role: Role, generation: u64) {
-        if let Some(desk) = self.desks.get_mut(&role).filter(|desk| desk.generation == generation) {
-            desk.earlier.clear();
+        if let Some(desk) = self.desks.get_mut(&role) {
+            desk.prove(generation);
         }
     }
 
-    /// A generation is back, with what it had learned.
-    pub(super) fn rolled_back(&mut self, now: Instant, role: Role, to: u64) {
+    /// A generation went, and another one is back with what it had learned.
+    pub(super) fn rolled_back(&mut self, now: Instant, role: Role, gone: u64, to: u64) {
         if let Some(desk) = self.desks.get_mut(&role)
-            && desk.roll_back(to)
+            && desk.roll_back(gone, to)
         {
             desk.unsaved_since = Some(now);
             self.is_unshelved = true;

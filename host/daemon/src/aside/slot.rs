@@ -2,9 +2,11 @@
 //! the policy before, which stays warm until the live one has proven itself.
 //!
 //! On probation the first failure brings the policy before back, and so does what questions
-//! cost on average. A policy has proven itself when its time is over and it has answered; one
-//! that nobody asked is still on probation. Of policies that come and go unproven nothing is
-//! kept: what comes back is always one that had proven itself.
+//! cost on average. An answer that is late once or twice, and a single dear one, are the
+//! machine's fault and forgiven. A policy has proven itself when its time is over and it has
+//! answered; one that nobody asked, or that was late as often as not, is still on probation. Of
+//! policies that come and go unproven nothing is kept: what comes back is always one that had
+//! proven itself.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +16,17 @@ use pointsman_core::policy::{
     vet_findings, vet_standing,
 };
 use pointsman_core::snapshot::SlotSnapshot;
+use pointsman_engine::MeanCost;
 use pointsman_sdk::anomaly::Finding;
 use pointsman_sdk::reputation::Standing;
 
-/// The mean cost is judged after so many questions, or at the end of the probation: the first
-/// ones find nothing in any cache.
-const JUDGED_AFTER: u32 = 8;
+/// Answers without which the cost is not even judged at the end of a probation: fewer say
+/// more of cold caches, and of who else was on the processor, than of a policy.
+const PRICED_MIN: u64 = 3;
+
+/// Answers that came too late: fewer than three, or than one in so many questions, are forgiven.
+const TIMED_OUT_MIN: u64 = 3;
+const TIMED_OUT_OF: u64 = 200;
 
 /// A policy that is asked off the loop.
 pub(super) trait Asked {
@@ -60,6 +67,8 @@ pub(super) struct Slot<P: ?Sized> {
     watch: Option<Watch<P>>,
     count: SlotSnapshot,
     newest: u64,
+    /// Of the live one.
+    cost: MeanCost,
 }
 
 /// What a policy on probation must prove, and what comes back if it does not.
@@ -69,25 +78,39 @@ struct Watch<P: ?Sized> {
     generation: u64,
     ends: Instant,
     mean_cost_ns_max: u32,
-    answers: u32,
-    cost: Duration,
+    answers: u64,
+    timed_out: u64,
 }
 
 impl<P: ?Sized> Watch<P> {
-    fn mean_ns(&self) -> u32 {
-        let mean = self.cost.as_nanos() / u128::from(self.answers.max(1));
-        u32::try_from(mean).unwrap_or(u32::MAX)
+    /// What such a cost means.
+    fn verdict_on_cost(&self, mean_ns: Option<u32>) -> Option<Misconduct> {
+        let bound_ns = self.mean_cost_ns_max;
+        let mean_ns = mean_ns.filter(|&mean| mean > bound_ns)?;
+        Some(Misconduct::Dear { mean_ns, bound_ns })
     }
 
-    fn is_dear(&self) -> Option<Misconduct> {
-        let (mean_ns, bound_ns) = (self.mean_ns(), self.mean_cost_ns_max);
-        (mean_ns > bound_ns).then_some(Misconduct::Dear { mean_ns, bound_ns })
+    /// What a failure means: that it is being rebuilt is none, it was struck for that already.
+    fn verdict_on(&self, strike: Strike) -> Option<Misconduct> {
+        match strike {
+            Strike::Unavailable => None,
+            Strike::TimedOut if !self.is_often_late() => None,
+            Strike::Trapped | Strike::TimedOut | Strike::Exhausted | Strike::Invalid => {
+                Some(Misconduct::Struck(strike))
+            }
+        }
+    }
+
+    fn is_often_late(&self) -> bool {
+        let asked = self.answers + self.timed_out;
+        self.timed_out >= TIMED_OUT_MIN && self.timed_out * TIMED_OUT_OF >= asked
     }
 }
 
 impl<P: ?Sized + Asked> Slot<P> {
     pub(super) fn new(role: Role, builtin: Option<Box<P>>) -> Self {
-        Self { role, live: None, builtin, watch: None, count: SlotSnapshot::default(), newest: 0 }
+        let (count, cost) = (SlotSnapshot::default(), MeanCost::default());
+        Self { role, live: None, builtin, watch: None, count, cost, newest: 0 }
     }
 
     /// Puts a policy in.
@@ -100,13 +123,14 @@ impl<P: ?Sized + Asked> Slot<P> {
         };
         self.count.generation = generation;
         self.newest = generation;
+        self.cost = MeanCost::default();
         self.watch = probation.map(|probation| Watch {
             before: proven.0,
             generation: proven.1,
             ends: now + Duration::from_micros(probation.us),
             mean_cost_ns_max: probation.mean_cost_ns_max,
             answers: 0,
-            cost: Duration::ZERO,
+            timed_out: 0,
         });
         told.push(Event::Swapped { role: self.role, generation });
     }
@@ -134,12 +158,10 @@ impl<P: ?Sized + Asked> Slot<P> {
     }
 
     fn answered(&mut self, cost: Duration, told: &mut Vec<Event>) {
+        self.cost.add(cost);
         let Some(watch) = &mut self.watch else { return };
         watch.answers += 1;
-        watch.cost += cost;
-        if watch.answers >= JUDGED_AFTER
-            && let Some(because) = watch.is_dear()
-        {
+        if let Some(because) = watch.verdict_on_cost(self.cost.mean_ns()) {
             self.roll_back(because, told);
         }
     }
@@ -153,28 +175,39 @@ impl<P: ?Sized + Asked> Slot<P> {
             |event: &Event| !matches!(event, Event::Struck { role: of, .. } if *of == role);
         told.retain(others);
         told.push(Event::Struck { role, strike, strikes });
-        // One that is being rebuilt was struck for that already.
-        if strike != Strike::Unavailable {
-            self.roll_back(Misconduct::Struck(strike), told);
+        let Some(watch) = &mut self.watch else { return };
+        watch.timed_out += u64::from(strike == Strike::TimedOut);
+        if let Some(because) = watch.verdict_on(strike) {
+            self.roll_back(because, told);
         }
     }
 
     /// Time passed: a probation may be over.
     pub(super) fn check(&mut self, now: Instant, told: &mut Vec<Event>) {
-        let Some(watch) = self.watch.as_ref().filter(|watch| watch.ends <= now) else { return };
-        if let Some(because) = watch.is_dear() {
+        if self.due().is_none_or(|due| due > now) {
+            return;
+        }
+        if let Some(because) = self.is_dear() {
             self.roll_back(because, told);
-        } else if watch.answers > 0 || self.live.is_none() {
+        } else {
             self.watch = None;
             let generation = self.count.generation;
             told.push(Event::Proven { role: self.role, generation });
         }
     }
 
-    /// When [`Slot::check`] has something to do, if ever.
+    /// What the cost means so far, of however few answers.
+    fn is_dear(&self) -> Option<Misconduct> {
+        self.watch.as_ref()?.verdict_on_cost(self.cost.so_far_ns())
+    }
+
+    /// When [`Slot::check`] has something to do, if ever: where there is too little to judge by,
+    /// the next answers come first.
     pub(super) fn due(&self) -> Option<Instant> {
         let watch = self.watch.as_ref()?;
-        (watch.answers > 0 || self.live.is_none()).then_some(watch.ends)
+        let is_asked = watch.answers > watch.timed_out || self.live.is_none();
+        let is_clear = watch.answers >= PRICED_MIN || self.is_dear().is_none();
+        (is_asked && is_clear).then_some(watch.ends)
     }
 
     /// Brings the policy before back, if it is still warm; gives the generation that went and
@@ -186,6 +219,7 @@ impl<P: ?Sized + Asked> Slot<P> {
     ) -> Option<(u64, u64)> {
         let watch = self.watch.take()?;
         self.live = watch.before;
+        self.cost = MeanCost::default();
         let generation = std::mem::replace(&mut self.count.generation, watch.generation);
         let (role, to) = (self.role, watch.generation);
         told.push(Event::RolledBack { role, generation, to, because });
@@ -202,6 +236,7 @@ impl<P: ?Sized + Asked> Slot<P> {
         SlotSnapshot {
             has_module: self.live.is_some(),
             on_probation: self.watch.is_some(),
+            mean_cost_ns: self.cost.mean_ns(),
             ..self.count.clone()
         }
     }

@@ -132,7 +132,7 @@ async fn a_policy_that_takes_its_time_costs_questions_and_never_the_one_who_asks
 async fn on_probation_a_failing_policy_is_rolled_back_and_all_of_it_is_told() {
     let mut aside = Aside::with_builtin(1);
     let probation = Probation { us: 60_000_000, mean_cost_ns_max: u32::MAX };
-    aside.seat(Fixed(Err(Strike::TimedOut)), Some(probation));
+    aside.seat(Fixed(Err(Strike::Trapped)), Some(probation));
     aside.fold(1);
     let event = aside.happened(|event| matches!(event, Event::RolledBack { .. })).await;
     assert!(matches!(event, Event::RolledBack { generation: 2, to: 0, .. }), "{event:?}");
@@ -221,7 +221,8 @@ async fn what_became_of_decisions_comes_back_as_a_policy_that_learned_it() {
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let setup = || AsideSetup { folder: Some(folder.path().to_owned()), ..AsideSetup::default() };
     let mut aside = Aside::new(setup());
-    aside.handle.seat(Seat::Learner(Box::new(learner(4))));
+    let seat = Box::new(learner(4));
+    aside.handle.seat(Seat::Learner { seat, on_probation: false });
     // The seat is taken before the outcomes that follow it are looked at.
     while !aside.handle.shared.learns.load(Ordering::Relaxed) {
         tokio::task::yield_now().await;

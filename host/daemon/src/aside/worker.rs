@@ -127,11 +127,11 @@ impl Worker {
         match order {
             Order::Seat(Seat::Reputation(swap)) => self.reputation.swap(now, swap, told),
             Order::Seat(Seat::Anomaly(swap)) => self.anomaly.swap(now, swap, told),
-            Order::Seat(Seat::Learner(seat)) => {
-                self.learning.seat(seat.role, seat.generation, Some(*seat));
+            Order::Seat(Seat::Learner { seat, on_probation }) => {
+                self.learning.seat(seat.role, seat.generation, Some(*seat), on_probation);
             }
-            Order::Seat(Seat::NoLearner { role, generation }) => {
-                self.learning.seat(role, generation, None);
+            Order::Seat(Seat::NoLearner { role, generation, on_probation }) => {
+                self.learning.seat(role, generation, None, on_probation);
             }
             Order::RollBack(role, reply) => {
                 let back = match role {
@@ -143,7 +143,9 @@ impl Worker {
                 let _ = reply.send(back);
             }
             Order::Proven { role, generation } => self.learning.proven(role, generation),
-            Order::RolledBack { role, to } => self.learning.rolled_back(now, role, to),
+            Order::RolledBack { role, generation, to } => {
+                self.learning.rolled_back(now, role, generation, to);
+            }
         }
     }
 

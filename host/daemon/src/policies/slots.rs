@@ -178,11 +178,11 @@ impl Slots {
         let role = policy.role();
         let placed = match policy {
             Policy::Selector(module) => {
-                self.teach(role, generation, learner);
+                self.teach(role, generation, learner, probation.is_some());
                 Some(Placed::Selector(Swap { module: Some(module), generation, probation }))
             }
             Policy::Failover(module) => {
-                self.teach(role, generation, learner);
+                self.teach(role, generation, learner, probation.is_some());
                 Some(Placed::Failover(Swap { module: Some(module), generation, probation }))
             }
             Policy::Reputation(module) => {
@@ -199,10 +199,13 @@ impl Slots {
         (placed, record, steps)
     }
 
-    fn teach(&self, role: Role, generation: u64, learner: Option<LearnerSeat>) {
+    fn teach(&self, role: Role, generation: u64, learner: Option<LearnerSeat>, on_probation: bool) {
         self.aside.seat(match learner {
-            Some(learner) => aside::Seat::Learner(Box::new(LearnerSeat { generation, ..learner })),
-            None => aside::Seat::NoLearner { role, generation },
+            Some(learner) => {
+                let seat = Box::new(LearnerSeat { generation, ..learner });
+                aside::Seat::Learner { seat, on_probation }
+            }
+            None => aside::Seat::NoLearner { role, generation, on_probation },
         });
     }
 

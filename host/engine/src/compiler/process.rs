@@ -48,7 +48,8 @@ pub(super) fn compile(
             return Err(InspectError::SlowToCompile { limit_ms: limits.compile_ms });
         }
     };
-    match Answer::read(&bytes) {
+    let is_garbage = !bytes.is_empty();
+    match Answer::read(bytes) {
         Some(Answer::Code(code)) => Ok(code),
         Some(Answer::Refused(why)) if is_out_of_memory(&why) => {
             Err(InspectError::LargeToCompile { limit_bytes: limits.compile_bytes })
@@ -56,7 +57,7 @@ pub(super) fn compile(
         Some(Answer::Refused(why)) => Err(InspectError::Uncompilable(why)),
         None => {
             let said = complaint.recv_timeout(COMPLAINT_WAIT).unwrap_or_default();
-            Err(what_happened(status, &said, !bytes.is_empty(), limits))
+            Err(what_happened(status, &said, is_garbage, limits))
         }
     }
 }

@@ -103,16 +103,20 @@ impl Answer {
     }
 
     /// `None` where the bytes are no whole answer, or more than one.
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    ///
+    /// Code may be hundreds of MiB: it moves within its buffer rather than into a second one.
+    pub(super) fn read(mut bytes: Vec<u8>) -> Option<Self> {
         let rest = bytes.strip_prefix(ANSWER)?;
         let (&kind, rest) = rest.split_first()?;
         let (length, payload) = rest.split_first_chunk::<8>()?;
         if u64::from_le_bytes(*length) != payload.len() as u64 {
             return None;
         }
+        let head = bytes.len() - payload.len();
+        bytes.drain(..head);
         match kind {
-            0 => Some(Self::Code(payload.to_vec())),
-            1 => Some(Self::Refused(String::from_utf8_lossy(payload).into_owned())),
+            0 => Some(Self::Code(bytes)),
+            1 => Some(Self::Refused(String::from_utf8_lossy(&bytes).into_owned())),
             _ => None,
         }
     }
@@ -146,7 +150,7 @@ mod tests {
         for answer in [Answer::Code(vec![1, 2, 3]), Answer::Refused("too large".into())] {
             let mut bytes = Vec::new();
             answer.write(&mut bytes).expect("a Vec takes all that is written");
-            assert_eq!(Answer::read(&bytes), Some(answer));
+            assert_eq!(Answer::read(bytes), Some(answer));
         }
     }
 
@@ -155,10 +159,10 @@ mod tests {
         let mut bytes = Vec::new();
         Answer::Code(vec![7; 9]).write(&mut bytes).expect("a Vec takes all that is written");
         for end in 0..bytes.len() {
-            assert_eq!(Answer::read(&bytes[..end]), None, "{end}");
+            assert_eq!(Answer::read(bytes[..end].to_vec()), None, "{end}");
         }
         bytes.push(0);
-        assert_eq!(Answer::read(&bytes), None);
+        assert_eq!(Answer::read(bytes), None);
     }
 
     #[test]

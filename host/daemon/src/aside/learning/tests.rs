@@ -88,10 +88,15 @@ impl School {
         school
     }
 
+    /// The first generation is in its slot for good, and each after it on probation.
     fn seat(&mut self, generation: u64, manner: Manner) {
         let learned = self.learned();
         let seat = seat(generation, manner, learned);
-        self.learning.seat(Role::Selector, generation, Some(seat));
+        self.learning.seat(Role::Selector, generation, Some(seat), generation > 1);
+    }
+
+    fn roll_back(&mut self, gone: u64, to: u64) {
+        self.learning.rolled_back(self.now, Role::Selector, gone, to);
     }
 
     /// Decisions of a generation, each of which was late, and then enough time for a lesson.
@@ -230,7 +235,7 @@ fn a_generation_that_is_brought_back_has_what_it_had_learned() {
     school.seat(2, Manner::Well);
     school.late(3, 2);
     assert_eq!(school.learned(), Some(state(5)), "it takes over");
-    school.learning.rolled_back(school.now, Role::Selector, 1);
+    school.roll_back(2, 1);
     assert_eq!(school.learned(), Some(state(2)));
     school.late(1, 1);
     assert_eq!((school.learned(), school.made().last()), (Some(state(3)), Some(&(1, 3))));
@@ -240,11 +245,11 @@ fn a_generation_that_is_brought_back_has_what_it_had_learned() {
 fn one_before_that_learned_nothing_gets_back_what_was_kept() {
     let mut school = School::with(Manner::Well);
     school.late(2, 1);
-    school.learning.seat(Role::Selector, 2, None);
+    school.learning.seat(Role::Selector, 2, None, false);
     assert!(!school.learning.is_on());
     school.seat(3, Manner::Well);
     school.late(4, 3);
-    school.learning.rolled_back(school.now, Role::Selector, 2);
+    school.roll_back(3, 2);
     assert_eq!((school.learning.is_on(), school.learned()), (false, Some(state(2))));
 }
 
@@ -254,17 +259,53 @@ fn one_that_has_proven_itself_has_no_way_back() {
     school.seat(2, Manner::Well);
     school.learning.proven(Role::Selector, 2);
     school.late(1, 2);
-    school.learning.rolled_back(school.now, Role::Selector, 1);
+    school.roll_back(2, 1);
     assert!(!school.learning.is_on(), "its learner was let go");
 }
 
 #[test]
-fn only_so_many_are_kept_for_the_case_that_they_come_back() {
-    let mut school = School::new(None);
-    for generation in 1..100 {
+fn the_proven_one_comes_back_after_ten_that_were_not() {
+    let mut school = School::with(Manner::Well);
+    school.late(2, 1);
+    for generation in 2..=11 {
         school.seat(generation, Manner::Well);
+        school.late(1, generation);
+        assert!(school.learning.desks[&Role::Selector].earlier.len() <= 2, "few are kept");
     }
-    assert_eq!(school.learning.desks[&Role::Selector].earlier.len(), LEARNERS_WARM_MAX);
+    assert_eq!(school.learned(), Some(state(12)));
+    school.roll_back(11, 1);
+    assert_eq!(school.learned(), Some(state(2)));
+    school.late(1, 1);
+    assert_eq!((school.learned(), school.made().last()), (Some(state(3)), Some(&(1, 3))));
+}
+
+#[test]
+fn one_that_is_on_its_way_learns_although_the_one_before_it_is_rolled_back() {
+    let mut school = School::with(Manner::Well);
+    school.late(1, 1);
+    school.seat(2, Manner::Well);
+    school.seat(3, Manner::Well);
+    school.roll_back(2, 1);
+    school.late(4, 3);
+    assert_eq!(school.made().last(), Some(&(3, 5)));
+    school.roll_back(3, 1);
+    assert_eq!(school.learned(), Some(state(1)));
+    assert!(school.learning.is_on(), "and so does the one that is back");
+}
+
+#[test]
+fn one_that_proves_itself_while_the_next_is_on_its_way_comes_back() {
+    let mut school = School::with(Manner::Well);
+    school.seat(2, Manner::Well);
+    school.late(3, 2);
+    school.seat(3, Manner::Well);
+    school.learning.proven(Role::Selector, 2);
+    school.late(1, 3);
+    school.seat(4, Manner::Well);
+    school.roll_back(4, 2);
+    assert_eq!(school.learned(), Some(state(3)));
+    school.late(2, 2);
+    assert_eq!(school.made().last(), Some(&(2, 5)));
 }
 
 #[test]
@@ -299,7 +340,7 @@ fn a_roll_back_puts_the_state_of_before_on_disk() {
     school.late(1, 1);
     school.seat(2, Manner::Well);
     school.late(6, 2);
-    school.learning.rolled_back(school.now, Role::Selector, 1);
+    school.roll_back(2, 1);
     school.learning.finish(school.now);
     assert_eq!(School::new(Some(folder.path())).learned(), Some(state(1)));
 }

@@ -157,7 +157,8 @@ fn one_that_is_being_rebuilt_is_not_brought_down_by_it() {
 #[test]
 fn a_policy_whose_questions_cost_too_much_is_rolled_back() {
     let mut trial = Trial::on_probation(Ok(20), Probation { mean_cost_ns_max: 0, ..PROBATION });
-    for _ in 0..JUDGED_AFTER {
+    for _ in 0..8 {
+        assert_eq!(trial.rolled_back(), None);
         trial.ask();
     }
     let because = trial.rolled_back().map(|(_, _, because)| because);
@@ -168,10 +169,110 @@ fn a_policy_whose_questions_cost_too_much_is_rolled_back() {
 #[test]
 fn cost_is_judged_at_the_end_where_there_were_few_questions() {
     let mut trial = Trial::on_probation(Ok(20), Probation { mean_cost_ns_max: 0, ..PROBATION });
-    trial.ask();
-    assert_eq!(trial.rolled_back(), None);
+    for _ in 0..2 {
+        trial.ask();
+    }
     trial.later(1_000_000);
+    assert_eq!((trial.rolled_back(), trial.proven(), trial.slot.due()), (None, None, None));
+    trial.ask();
+    trial.later(0);
     assert!(trial.rolled_back().is_some());
+}
+
+/// Answers, and is late at some of its questions: by so long, or so late that it is stopped.
+#[derive(Debug)]
+struct Late {
+    at: &'static [u32],
+    by: Result<Duration, Strike>,
+    asked: u32,
+}
+
+impl Reputation for Late {
+    fn fold(&mut self, _: &ReputationQuestion) -> Result<Standing, Strike> {
+        self.asked += 1;
+        if self.at.contains(&self.asked) {
+            let until = Instant::now() + self.by?;
+            while Instant::now() < until {
+                std::hint::spin_loop();
+            }
+        }
+        Ok(Standing { score: 20, ..Standing::default() })
+    }
+}
+
+/// On the terms of a node whose config says nothing.
+fn by_default(policy: Late) -> Trial {
+    let config = pointsman_core::config::Config::default();
+    let (us, mean_us) = (config.policy.probation_us, config.reputation.mean_us);
+    let probation = Probation { us, mean_cost_ns_max: mean_us * 1_000 };
+    let mut trial = Trial::on_probation(Ok(20), PROBATION);
+    let module: Option<Box<dyn Reputation>> = Some(Box::new(policy));
+    let swap = Swap { module, generation: 3, probation: Some(probation) };
+    trial.slot.swap(trial.now, swap, &mut trial.told);
+    trial
+}
+
+#[test]
+fn a_policy_that_loses_the_processor_in_one_answer_outlives_its_probation() {
+    for answers in [2, 3, 30] {
+        for at in [&[1], &[2]] {
+            let by = Ok(Duration::from_millis(20));
+            let mut trial = by_default(Late { at, by, asked: 0 });
+            for _ in 0..answers {
+                assert_eq!(trial.ask(), Some(20));
+            }
+            trial.later(10_000_000);
+            assert_eq!((trial.rolled_back(), trial.proven()), (None, Some(3)), "{answers}");
+        }
+    }
+}
+
+#[test]
+fn one_dear_answer_alone_is_no_proof_of_anything() {
+    let by = Ok(Duration::from_millis(20));
+    let mut trial = by_default(Late { at: &[1], by, asked: 0 });
+    trial.ask();
+    trial.later(10_000_000);
+    assert_eq!((trial.rolled_back(), trial.proven()), (None, None));
+    trial.ask();
+    trial.later(0);
+    assert_eq!(trial.proven(), Some(3));
+}
+
+#[test]
+fn two_answers_that_are_too_late_are_forgiven_and_a_third_is_not() {
+    let by = Err(Strike::TimedOut);
+    let mut trial = by_default(Late { at: &[2, 4, 9], by, asked: 0 });
+    let answers: Vec<_> = (1..=8).filter_map(|_| trial.ask()).collect();
+    assert_eq!(answers, [20, 1, 20, 1, 20, 20, 20, 20], "the builtin stands in");
+    assert_eq!(trial.rolled_back(), None);
+    trial.ask();
+    let because = Misconduct::Struck(Strike::TimedOut);
+    assert_eq!(trial.rolled_back(), Some((3, 1, because)));
+}
+
+#[test]
+fn a_policy_that_is_late_as_often_as_not_has_not_proven_itself() {
+    let mut trial = by_default(Late { at: &[1], by: Err(Strike::TimedOut), asked: 0 });
+    trial.ask();
+    trial.ask();
+    trial.later(10_000_000);
+    assert_eq!((trial.rolled_back(), trial.proven()), (None, None));
+    trial.ask();
+    trial.later(0);
+    assert_eq!(trial.proven(), Some(3));
+}
+
+#[test]
+fn what_a_question_costs_is_told_of_the_one_that_is_live() {
+    let mut trial = Trial::on_probation(Ok(20), PROBATION);
+    for _ in 0..8 {
+        assert_eq!(trial.slot.snapshot().mean_cost_ns, None);
+        trial.ask();
+    }
+    assert!(trial.slot.snapshot().mean_cost_ns.is_some());
+    trial.slot.roll_back(Misconduct::Ordered, &mut trial.told);
+    assert_eq!(trial.slot.snapshot().mean_cost_ns, None);
 }
 
 #[test]
