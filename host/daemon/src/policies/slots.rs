@@ -169,7 +169,11 @@ impl Slots {
         let us = rules.probation_us;
         let mean_cost_ns_max = wish.config.mean_us.saturating_mul(1000);
         let watched = us > 0 && self.seats.contains_key(&role);
-        let probation = watched.then_some(Probation { us, mean_cost_ns_max });
+        let probation = watched.then_some(Probation {
+            us,
+            mean_cost_ns_max,
+            slower_permille: rules.slower_permille,
+        });
         let live = Live { generation, seated, from: wish.from, since_unix_ms: unix_ms() };
         let record = Record { live, wish, mark, code: Some(code), admitted, failed: false };
         Leaving { policy, learner, generation, probation, record, steps }
