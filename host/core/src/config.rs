@@ -176,6 +176,9 @@ pub struct PolicyRules {
     /// `probation_ms`: for how long a policy that was swapped in must prove itself while the
     /// one before stays warm, in microseconds; 0: it need not.
     pub probation_us: u64,
+    /// `slower_permille`: how much longer messages may take than with the policy before, as
+    /// the 99th percentile in thousandths of what it was; 0: without bound.
+    pub slower_permille: u32,
     /// `watch`: whether edits of this file and of modules are noticed by themselves.
     pub watch: bool,
     /// `sample`: one decision in so many is recorded; 0: none.

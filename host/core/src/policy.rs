@@ -135,6 +135,9 @@ pub struct Probation {
     pub us: u64,
     /// A question may cost so much on average, in nanoseconds.
     pub mean_cost_ns_max: u32,
+    /// The 99th percentile of completion times may be so much of what it was, in thousandths;
+    /// 0: how long messages take is not judged.
+    pub slower_permille: u32,
 }
 
 /// What brought the policy before back.

@@ -75,7 +75,14 @@ impl UplinkConfig {
 
 impl Default for PolicyRules {
     fn default() -> Self {
-        Self { keys: Vec::new(), probation_us: 10_000_000, watch: true, sample: 64, log_mib: 16 }
+        Self {
+            keys: Vec::new(),
+            probation_us: 10_000_000,
+            slower_permille: 1_500,
+            watch: true,
+            sample: 64,
+            log_mib: 16,
+        }
     }
 }
 

@@ -155,7 +155,7 @@ fn ttl_us(ms: u64) -> Option<u64> {
 }
 
 /// The keys of the config itself, table by table.
-pub(super) static KEYS: [Key<Config>; 51] = [
+pub(super) static KEYS: [Key<Config>; 52] = [
     key(
         "network.name",
         text(rules::NETWORK, |c, name| {
@@ -223,6 +223,14 @@ pub(super) static KEYS: [Key<Config>; 51] = [
             range: 0..=10 * MINUTE_MS,
             unit: "milliseconds; 0 is without",
             set: |c, ms| c.policy.probation_us = ms * 1000,
+        },
+    ),
+    key(
+        "policy.slower_permille",
+        Field::Number {
+            range: 0..=1_000_000,
+            unit: "thousandths; 0 is without bound",
+            set: |c, share| c.policy.slower_permille = narrow(share),
         },
     ),
     key("policy.watch", Field::Flag(|c, flag| c.policy.watch = flag)),

@@ -107,7 +107,7 @@ impl Node {
     pub(super) fn selector_swapped(&mut self, swap: Swap<dyn Selector>) {
         let on_probation = swap.probation.is_some();
         self.proving.forget(Role::Selector);
-        self.proving.selector.swapped(self.now, on_probation);
+        self.proving.selector.swapped(self.now, swap.probation.as_ref());
         self.selector.install(self.now, swap);
         self.verdicts_end();
         self.was_swapped(Role::Selector, self.selector.generation(), on_probation);
@@ -120,7 +120,7 @@ impl Node {
             self.proving.masked = masked.map(|link| link.id()).collect();
         }
         self.proving.forget(Role::Failover);
-        self.proving.failover.swapped(self.now, on_probation);
+        self.proving.failover.swapped(self.now, swap.probation.as_ref());
         self.failover.install(self.now, swap);
         self.ask_about_the_ill(Some(self.now.after(INHERITED_US)));
         self.was_swapped(Role::Failover, self.failover.generation(), on_probation);

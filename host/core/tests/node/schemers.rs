@@ -108,7 +108,7 @@ pub(crate) fn slowest_at_times(question: &SelectorQuestion) -> Verdict {
 }
 
 pub(crate) fn on_probation() -> Option<Probation> {
-    Some(Probation { us: PROBATION_US, mean_cost_ns_max: 1_000 })
+    Some(Probation { us: PROBATION_US, mean_cost_ns_max: 1_000, slower_permille: 1_500 })
 }
 
 pub(crate) fn selector(module: Box<dyn Selector>, generation: u64) -> Input {

@@ -165,7 +165,11 @@ impl Slots {
         let us = rules.probation_us;
         let mean_cost_ns_max = wish.config.mean_us.saturating_mul(1000);
         let watched = us > 0 && self.seats.contains_key(&role);
-        let probation = watched.then_some(Probation { us, mean_cost_ns_max });
+        let probation = watched.then_some(Probation {
+            us,
+            mean_cost_ns_max,
+            slower_permille: rules.slower_permille,
+        });
         let live = Live { generation, seated, from: wish.from, since_unix_ms: unix_ms() };
         let record = Record { live, wish, mark, code: Some(code), admitted, failed: false };
         Leaving { policy, learner, generation, probation, record, steps }
@@ -269,10 +273,10 @@ impl Slots {
     pub(crate) async fn proven(&mut self, role: Role, generation: u64) {
         let seat = self.seats.get_mut(&role);
         let Some(record) = seat.and_then(|seat| seat.prove(generation)) else { return };
+        self.show(role);
         self.release(role, record.mark.clone()).await;
         self.write(record.entry(Turn::Proven, None)).await;
         self.keep(role, record).await;
-        self.show(role);
     }
 
     /// A policy did not, and what was there before is back: because it failed, and then it is
@@ -288,9 +292,9 @@ impl Slots {
         let seat = self.seats.get_mut(&role)?;
         let gone = seat.give_way(generation, to, failed)?;
         let back = seat.record(to).map(|record| record.live.clone());
+        self.show(role);
         let held = if failed { Some(self.hold(role, gone.mark.clone(), why).await) } else { None };
         self.write(gone.entry(Turn::RolledBack, Some(why))).await;
-        self.show(role);
         Some(RolledBack { gone: gone.live, back, held })
     }
 

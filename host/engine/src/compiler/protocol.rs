@@ -142,7 +142,7 @@ mod tests {
         assert_eq!((rest, length), (&b"component"[..], 9));
         assert_eq!(read.reserve, Reserve::Modest);
         assert_eq!(read.limits().map(|limits| limits.memory_bytes), Some(256 << 20));
-        assert_eq!((read.space_bytes, read.cpu_s), (2 << 30, 60));
+        assert_eq!((read.space_bytes, read.cpu_s), (2 << 30, 120));
     }
 
     #[test]

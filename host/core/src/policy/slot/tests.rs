@@ -183,7 +183,7 @@ fn a_failover_policy_is_obeyed_within_the_offer_and_the_budget() {
 /// A swap on probation for so many microseconds to a policy that sends on a path.
 fn sends_on(path: usize, generation: u64, us: u64) -> Swap<dyn Selector> {
     let module = Box::new(Fixed(Ok(SelectorVerdict::send(path).pack())));
-    let probation = Some(Probation { us, mean_cost_ns_max: 1_000 });
+    let probation = Some(Probation { us, mean_cost_ns_max: 1_000, slower_permille: 1_500 });
     Swap { module: Some(module), generation, probation }
 }
 

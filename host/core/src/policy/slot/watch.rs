@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::spread::{Spread, Together};
 use crate::id::{PeerNumber, Time};
 use crate::limits::STALLS_MAX;
-use crate::policy::Misconduct;
+use crate::policy::{Misconduct, Probation};
 
 /// The usual is that of the last one to two of these, in microseconds.
 const USUAL_US: u64 = 5_000_000;
@@ -25,7 +25,8 @@ const RECENT_MIN: u64 = 32;
 const USUAL_MESSAGES_MIN: u64 = 20;
 /// Questions of which the warm one's expected times are a measure.
 const EXPECTED_MIN: u64 = 8;
-/// So much later than before, in thousandths and microseconds, is worse.
+/// Where the warm one is expected later than was usual by so much, in thousandths and
+/// microseconds, the network is another.
 const SLOWER_PERMILLE: u64 = 1_500;
 const SLOWER_US: u64 = 10_000;
 /// So many messages must have taken so long.
@@ -187,6 +188,8 @@ pub(crate) struct Watch<K, T> {
     before: Option<Record>,
     /// Messages handed over before this are not the doing of who is in the slot.
     since: Time,
+    /// See [`Probation::slower_permille`].
+    slower_permille: u64,
     /// When something was first judged on this probation.
     pub(crate) first: Option<Time>,
     pub(crate) stalls: BTreeMap<K, Stall<T>>,
@@ -200,6 +203,7 @@ impl<K: Ord, T> Default for Watch<K, T> {
             record: Record::default(),
             before: None,
             since: Time::default(),
+            slower_permille: 0,
             first: None,
             stalls: BTreeMap::new(),
             misplaced: BTreeMap::new(),
@@ -209,7 +213,9 @@ impl<K: Ord, T> Default for Watch<K, T> {
 
 impl<K: Ord, T: Copy + PartialEq> Watch<K, T> {
     /// Another policy is in the slot, on probation or for good.
-    pub(crate) fn swapped(&mut self, now: Time, on_probation: bool) {
+    pub(crate) fn swapped(&mut self, now: Time, probation: Option<&Probation>) {
+        let on_probation = probation.is_some();
+        self.slower_permille = probation.map_or(0, |terms| terms.slower_permille.into());
         let usual = core::mem::take(&mut self.record);
         self.before = on_probation.then(|| self.before.take().unwrap_or(usual));
         self.begin(now);
@@ -368,7 +374,7 @@ impl<K: Ord, T: Copy + PartialEq> Watch<K, T> {
     }
 
     fn slow(&self, before: &Record) -> Option<Misconduct> {
-        if !self.is_to_blame() {
+        if self.slower_permille == 0 || !self.is_to_blame() {
             return None;
         }
         let (usual, expected) = (before.took(), self.record.expected());
@@ -381,7 +387,7 @@ impl<K: Ord, T: Copy + PartialEq> Watch<K, T> {
         if has_changed && !self.is_mostly_worse() {
             return None;
         }
-        let bound_us = slower(before_us);
+        let bound_us = before_us.saturating_mul(self.slower_permille) / 1000 + SLOWER_US;
         let took = self.record.took();
         let p99_us = took.percentile(99);
         let is_slow = p99_us > bound_us && took.above(bound_us) >= SLOW_MIN;
@@ -393,7 +399,10 @@ impl<K: Ord, T: Copy + PartialEq> Watch<K, T> {
         let expired = self.record.sum(|tally| tally.expired) * 1000 / of.max(1);
         let late = self.record.sum(|tally| tally.late);
         let is_late = expired > 2 * usual + EXPIRED_PERMILLE && self.is_to_blame()
-            || now > 2 * usual + LATER_PERMILLE && late >= LATE_MIN && self.is_mostly_worse();
+            || self.slower_permille > 0
+                && now > 2 * usual + LATER_PERMILLE
+                && late >= LATE_MIN
+                && self.is_mostly_worse();
         let why = Misconduct::Late { permille: narrow(now), before: narrow(usual) };
         (of >= LATE_OF_MIN && is_late).then_some(why)
     }
