@@ -131,14 +131,9 @@ async fn a_policy_that_takes_its_time_costs_questions_and_never_the_one_who_asks
 #[tokio::test]
 async fn on_probation_a_failing_policy_is_rolled_back_and_all_of_it_is_told() {
     let mut aside = Aside::with_builtin(1);
-<<<<<<< HEAD
-    let probation = Probation { us: 60_000_000, mean_cost_ns_max: u32::MAX };
-    aside.seat(Fixed(Err(Strike::Trapped)), Some(probation));
-=======
     let probation =
         Probation { us: 60_000_000, mean_cost_ns_max: u32::MAX, slower_permille: 1_500 };
-    aside.seat(Fixed(Err(Strike::TimedOut)), Some(probation));
->>>>>>> slot
+    aside.seat(Fixed(Err(Strike::Trapped)), Some(probation));
     aside.fold(1);
     let event = aside.happened(|event| matches!(event, Event::RolledBack { .. })).await;
     assert!(matches!(event, Event::RolledBack { generation: 2, to: 0, .. }), "{event:?}");

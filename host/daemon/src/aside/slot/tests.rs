@@ -205,7 +205,7 @@ impl Reputation for Late {
 fn by_default(policy: Late) -> Trial {
     let config = pointsman_core::config::Config::default();
     let (us, mean_us) = (config.policy.probation_us, config.reputation.mean_us);
-    let probation = Probation { us, mean_cost_ns_max: mean_us * 1_000 };
+    let probation = Probation { us, mean_cost_ns_max: mean_us * 1_000, ..PROBATION };
     let mut trial = Trial::on_probation(Ok(20), PROBATION);
     let module: Option<Box<dyn Reputation>> = Some(Box::new(policy));
     let swap = Swap { module, generation: 3, probation: Some(probation) };
