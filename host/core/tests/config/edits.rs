@@ -10,7 +10,6 @@ const DIGEST: &str = "'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7
 
 /// For every key a text that changes it and no other.
 fn edits() -> Vec<(&'static str, String)> {
-    let uplink = |line: &str| format!("[[uplink]]\nname = 'a'\n{line}");
     let mut edits: Vec<_> = [
         ("network.name", "'other'"),
         ("node.identity", "'key'"),
@@ -66,7 +65,13 @@ fn edits() -> Vec<(&'static str, String)> {
     .into_iter()
     .map(|(key, value)| (key, format!("{key} = {value}")))
     .collect();
-    edits.extend([
+    edits.extend(edits_of_tables());
+    edits
+}
+
+fn edits_of_tables() -> [(&'static str, String); 12] {
+    let uplink = |line: &str| format!("[[uplink]]\nname = 'a'\n{line}");
+    [
         ("uplink.name", uplink("")),
         ("uplink.interface", uplink("interface = 'b'")),
         ("uplink.address", uplink("address = '::1'")),
@@ -79,8 +84,7 @@ fn edits() -> Vec<(&'static str, String)> {
         ("uplink.risk_group", uplink("risk_group = 'r'")),
         ("peer.id", format!("[[peer]]\nid = '{A}'")),
         ("peer.addresses", format!("[[peer]]\nid = '{A}'\naddresses = ['/dns/a/tcp/1']")),
-    ]);
-    edits
+    ]
 }
 
 #[test]
