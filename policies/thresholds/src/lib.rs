@@ -6,7 +6,7 @@
 //! that wobbles around its bound is one finding, not many. Steps without a measure count for
 //! neither. It is critical while the newest sample is beyond the bound `critical_times` over.
 //!
-//! What is found, worst first, is at most [`FINDINGS_MAX`].
+//! What is found, worst first, is at most as much as one answer may hold.
 
 use pointsman_sdk::anomaly::{Anomaly, Finding, Metric, Series, Severity};
 use pointsman_sdk::{Fault, Manifest, Settings};
