@@ -187,11 +187,12 @@ async fn thousands_of_events_are_told_once() {
     // A machine on which this takes longer than 5 s may be told in between.
     assert_eq!(scene.next().await, ["a"]);
     fs::write(scene.at("b"), "after").unwrap();
+    // There, what comes last may be told with what came before.
     let mut told = scene.next().await;
     while told == ["a"] {
         told = scene.next().await;
     }
-    assert_eq!(told, ["b"]);
+    assert!(told == ["b"] || told == ["a", "b"], "{told:?}");
 }
 
 #[tokio::test]
