@@ -4,6 +4,7 @@ mod allowing;
 mod delivery;
 mod determinism;
 mod failover;
+mod goals;
 mod hostile;
 mod innocence;
 mod linking;
