@@ -134,8 +134,7 @@ fn agree(contenders: &mut [Contender], questions: &[SelectorQuestion]) -> anyhow
     for question in questions {
         let mut given: Vec<(&str, u64)> = Vec::new();
         for contender in &mut *contenders {
-            let answer =
-                (contender.asked)(question).with_context(|| contender.name.to_owned())?;
+            let answer = (contender.asked)(question).with_context(|| contender.name.to_owned())?;
             let first = given.iter().find(|(policy, _)| *policy == contender.policy);
             let expected = first.map_or(answer, |&(_, answer)| answer);
             let name = contender.name;
@@ -163,7 +162,8 @@ fn questions(paths: usize) -> Vec<SelectorQuestion> {
     let mut state = 1_u64;
     let mut draw = |below: u64| {
         // Knuth's MMIX generator; the high bits are the good ones.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
     let mut question = |number: usize| {

@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// Swaps in all
     #[arg(long, default_value_t = 1_000)]
     swaps: usize,
+    /// Time between two swaps in milliseconds; 0: as fast as they go
+    #[arg(long, default_value_t = 0)]
+    pause_ms: u64,
     /// Spells with swaps; as many without are between them
     #[arg(long, default_value_t = 5)]
     spells: usize,
@@ -158,7 +161,7 @@ async fn spells(
     let (mut without, mut with) = (Measured::default(), Measured::default());
     let each = arguments.swaps.div_ceil(arguments.spells.max(1));
     for _ in 0..arguments.spells {
-        let spell = swapping(&here, &there, arguments.window, modules, each).await?;
+        let spell = swapping(&here, &there, arguments, modules, each).await?;
         let length = Duration::from_secs_f64(spell.seconds);
         with.add(spell);
         without.add(plain(&here, &there, arguments.window, length).await?);
@@ -170,12 +173,13 @@ async fn spells(
 async fn swapping(
     here: &Running,
     there: &Running,
-    window: usize,
+    arguments: &Arguments,
     modules: &[PathBuf; 2],
     swaps: usize,
 ) -> anyhow::Result<Measured> {
     let (stop, stopped) = watch::channel(false);
-    let load = tokio::spawn(load(here.node.clone(), there.node.about().peer, window, stopped));
+    let (peer, window) = (there.node.about().peer, arguments.window);
+    let load = tokio::spawn(load(here.node.clone(), peer, window, stopped));
     tokio::time::sleep(WARM_UP).await;
     let mut measured = Measured::default();
     for number in 0..swaps {
@@ -194,6 +198,7 @@ async fn swapping(
         let placed = swapped.steps.0.iter().find(|(step, _)| matches!(step, Step::Swap));
         measured.placed_ms.extend(placed.map(|(_, took)| ms(*took)));
         measured.swaps += usize::from(swapped.before.is_some());
+        tokio::time::sleep(Duration::from_millis(arguments.pause_ms)).await;
     }
     stop.send_replace(true);
     measured.add(load.await??);

@@ -121,9 +121,8 @@ pub(super) fn rego() -> anyhow::Result<Asked> {
             ("paths".into(), regorus::Value::from(rows)),
         ];
         engine.set_input(regorus::Value::from(std::collections::BTreeMap::from(input)));
-        let answer = engine
-            .eval_rule("data.pointsman.choose".into())
-            .map_err(|error| anyhow!("{error}"))?;
+        let answer =
+            engine.eval_rule("data.pointsman.choose".into()).map_err(|error| anyhow!("{error}"))?;
         Ok(packed(answer.as_i64().map_err(|error| anyhow!("{error}"))?))
     }))
 }
