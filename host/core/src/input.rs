@@ -18,6 +18,8 @@ pub enum Protocol {
     Quic,
     /// TCP with Noise and yamux: streams only.
     Tcp,
+    /// A byte stream over Bluetooth LE (GATT, or an L2CAP channel) with Noise and yamux.
+    Bluetooth,
 }
 
 /// A local interface with its routes, as the shell sees it now.

@@ -6,6 +6,7 @@
 //! reading at [`node::Node`].
 
 pub mod address;
+pub mod bluetooth;
 pub mod config;
 mod delivery;
 pub mod frame;

@@ -139,6 +139,7 @@ pub fn compose(address: SocketAddr, protocol: Protocol) -> Multiaddr {
     match protocol {
         Protocol::Quic => host.with(Part::Udp(address.port())).with(Part::QuicV1),
         Protocol::Tcp => host.with(Part::Tcp(address.port())),
+        Protocol::Bluetooth => host,
     }
 }
 

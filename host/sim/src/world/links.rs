@@ -3,6 +3,7 @@
 //! A link has an end at both sites from its handshake until each side has dropped it. Streams
 //! keep their order and lose nothing; datagrams do neither. Nothing here looks into a frame.
 
+use pointsman_core::bluetooth::RadioAddress;
 use pointsman_core::frame::{Channel, Frame};
 use pointsman_core::id::{DialId, LinkId, UplinkId};
 use pointsman_core::input::{
@@ -153,6 +154,9 @@ pub(super) fn address(segment: usize, node: usize, protocol: Protocol) -> Addres
     let ending = match protocol {
         Protocol::Quic => "udp/4001/quic-v1",
         Protocol::Tcp => "tcp/4001",
+        Protocol::Bluetooth => {
+            return RadioAddress([2, 0, 0, 0, segment as u8, node as u8]).to_address();
+        }
     };
     Address { text: format!("/ip4/10.{segment}.0.{}/{ending}", node + 1), protocol }
 }

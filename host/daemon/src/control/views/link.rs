@@ -98,5 +98,6 @@ pub(super) fn protocol_name(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Quic => "quic",
         Protocol::Tcp => "tcp",
+        Protocol::Bluetooth => "bluetooth",
     }
 }
