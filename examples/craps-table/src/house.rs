@@ -36,6 +36,7 @@ fn config(number: usize, policy: &Path, others: &[(Pointsman, Vec<String>)]) -> 
          node.identity = \"identity\"\n\
          listen = {{ quic = 0, tcp = 0 }}\n\
          mdns.enabled = false\n\
+         bluetooth.enabled = false\n\
          uplinks.others = false\n\
          policy.selector.module = {:?}\n",
         policy.display().to_string()

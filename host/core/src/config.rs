@@ -15,6 +15,7 @@ mod suggest;
 use pointsman_sdk::Value;
 use pointsman_sdk::selector::Class;
 
+use crate::bluetooth::neighbours::BluetoothConfig;
 use crate::id::PeerId;
 use crate::input::Address;
 use crate::policy::Role;
@@ -25,7 +26,7 @@ pub use parse::{ConfigError, parse};
 pub use suggest::nearest;
 
 /// The whole config, defaults filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// `network.name`: sets the mDNS service and, later, the DHT protocol and the BLE service.
     pub network: String,
@@ -44,6 +45,8 @@ pub struct Config {
     pub peers: Vec<PeerConfig>,
     /// `mdns.enabled`.
     pub mdns: bool,
+    /// `[bluetooth]`: what the radio itself is told.
+    pub bluetooth: RadioConfig,
     /// The part that the Node uses.
     pub node: NodeConfig,
     /// `[policy.selector]`.
@@ -91,6 +94,20 @@ pub struct UplinkConfig {
     pub risk_group: Option<String>,
 }
 
+/// The part of `[bluetooth]` that the radio is told; the Node has the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RadioConfig {
+    /// `enabled`: whether Bluetooth is used where there is any.
+    pub enabled: bool,
+    /// `adapters`: which; empty for the first that is found.
+    pub adapters: Vec<String>,
+    /// `l2cap`: whether a channel of its own is opened where both sides can.
+    pub l2cap: bool,
+    /// `watchdog_ms`: when nothing was heard for so long, the radio is asked anew, in
+    /// microseconds.
+    pub watchdog_us: u64,
+}
+
 /// One `[[peer]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerConfig {
@@ -110,7 +127,7 @@ pub enum Allow {
 }
 
 /// The part of the config that the Node uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NodeConfig {
     /// `network.name`, told in the hello.
     pub network: String,
@@ -118,6 +135,8 @@ pub struct NodeConfig {
     pub allow: Allow,
     /// `peers.max_links`: most links to one peer, 1 to 16.
     pub links_per_peer: u8,
+    /// `[bluetooth]`: which neighbours are worth a link.
+    pub bluetooth: BluetoothConfig,
     /// `link.heartbeat_ms`: an idle link is probed so often, in microseconds.
     pub heartbeat_us: u64,
     /// `link.suspect_min_ms`: an acknowledgement is never overdue earlier than this, in

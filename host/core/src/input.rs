@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use pointsman_sdk::selector::Class;
 
+use crate::bluetooth::RadioAddress;
+use crate::bluetooth::neighbours::RadioTraits;
+use crate::bluetooth::stream::Carrier;
 use crate::config::NodeConfig;
 use crate::frame::{Channel, Frame, FrameError};
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, Token, UplinkId};
@@ -27,12 +30,14 @@ pub enum Protocol {
 pub struct Uplink {
     /// Its number.
     pub id: UplinkId,
-    /// Its name: of the interface, or as configured.
+    /// Its name: of the interface or the adapter, or as configured.
     pub name: String,
+    /// What its radio can do, where it is a Bluetooth adapter; `None` where it carries IP.
+    pub radio: Option<RadioTraits>,
     /// The transport that links over it belong to when the peer is in the same subnet
     /// (`Lan`), and otherwise (`Internet`): whether it has a way out.
     pub has_default_route: bool,
-    /// Local addresses with prefix lengths, as text: `192.0.2.7/24`.
+    /// Local addresses with prefix lengths, as text: `192.0.2.7/24`; of an adapter its own one.
     pub addresses: Vec<String>,
     /// Uplinks with the same number fail together.
     pub risk_group: u32,
@@ -108,6 +113,8 @@ pub struct LinkSample {
     pub queued_bytes: Option<u32>,
     /// Packets lost, per million.
     pub loss_ppm: Option<u32>,
+    /// What carries the bytes on the air, and the longest value of that in bytes.
+    pub channel: Option<(Carrier, u16)>,
 }
 
 /// A link as the shell hands it over after the handshake.
@@ -165,6 +172,17 @@ pub enum Input {
         address: Address,
         /// Who had said so.
         source: Source,
+    },
+    /// A radio heard an advertisement.
+    Overheard {
+        /// Which radio.
+        uplink: UplinkId,
+        /// Where its sender is on the air.
+        address: RadioAddress,
+        /// What it says, as it came.
+        payload: Vec<u8>,
+        /// Received with so much power in dBm, where the radio knows.
+        rssi: Option<i16>,
     },
     /// A handshake is done.
     LinkUp(NewLink),

@@ -51,6 +51,12 @@ pub const LINKS_PER_PEER_MAX: usize = 16;
 /// Local interfaces.
 pub const UPLINKS_MAX: usize = 32;
 
+/// Bluetooth adapters of a node.
+pub const ADAPTERS_MAX: usize = 4;
+
+/// Bluetooth links over one adapter: common controllers hold 7 to 10 connections.
+pub const ADAPTER_LINKS_MAX: usize = 7;
+
 /// Addresses that are kept of one peer. mDNS and config share them; config wins.
 pub const ADDRESSES_PER_PEER_MAX: usize = 16;
 

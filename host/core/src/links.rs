@@ -12,8 +12,8 @@ mod rtt;
 
 use std::collections::VecDeque;
 
-use pointsman_sdk::UNKNOWN;
 use pointsman_sdk::selector::Class;
+use pointsman_sdk::{Transport, UNKNOWN};
 
 use crate::frame::{Ack, Hello};
 use crate::id::{LinkId, PeerNumber, Time};
@@ -141,6 +141,9 @@ pub(crate) struct Link {
 /// between two acknowledgements, in microseconds: a piece takes 131 ms at 1 Mbit/s.
 const FIRST_FLIGHT_US: u64 = 300_000;
 
+/// The same on a narrow path: two pieces take 800 ms at 40 kB/s.
+const NARROW_FIRST_FLIGHT_US: u64 = 1_000_000;
+
 /// Weight of one packet in the running share of late ones: 1/64.
 const LATE_SHIFT: u32 = 6;
 
@@ -152,6 +155,7 @@ const RELIABILITY_HORIZON_US: u64 = 2 * 3600 * 1_000_000;
 
 impl Link {
     pub(crate) fn new(new: NewLink, peer: PeerNumber, dialled: Option<Address>, now: Time) -> Self {
+        let is_narrow = new.transport == Transport::Bluetooth;
         Self {
             dialled,
             dial_number: new.dial.map_or(0, |dial| dial.0),
@@ -181,7 +185,7 @@ impl Link {
             inflight_bytes: 0,
             urgent_inflight: 0,
             rtt: Rtt::default(),
-            rate: Rate::default(),
+            rate: if is_narrow { Rate::narrow() } else { Rate::default() },
             late_ppm: 0,
             proven: false,
             usable_us: 0,
@@ -198,6 +202,11 @@ impl Link {
     /// Whether packets may be put on it at all.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.state, LinkState::Up | LinkState::Suspect)
+    }
+
+    /// Whether anything on it was acknowledged.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.proven
     }
 
     /// Whether it is up and nothing speaks against it.
@@ -386,8 +395,19 @@ impl Link {
     pub(crate) fn overdue_at(&self, floor_us: u64) -> Option<Time> {
         let oldest = self.flight.front()?.at;
         let due = oldest.after(self.rtt.timeout_us(floor_us));
-        let patience_us = if self.rate.bytes_per_s() == 0 { FIRST_FLIGHT_US } else { floor_us };
-        Some(due.max(self.progressed_at.after(patience_us)))
+        Some(due.max(self.progressed_at.after(self.patience_us(floor_us))))
+    }
+
+    /// How long a link with packets in flight may be still. On a narrow path what is in flight
+    /// takes longer than a round trip to be sent at all: twice that time, at the measured rate.
+    fn patience_us(&self, floor_us: u64) -> u64 {
+        let is_narrow = self.new.transport == Transport::Bluetooth;
+        match self.rate.bytes_per_s() {
+            0 if is_narrow => NARROW_FIRST_FLIGHT_US,
+            0 => FIRST_FLIGHT_US,
+            rate if is_narrow => floor_us.max(2_000_000 * self.inflight_bytes / rate),
+            _ => floor_us,
+        }
     }
 
     /// After how many microseconds an acknowledgement is overdue.

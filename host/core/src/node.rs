@@ -9,7 +9,7 @@
 //! The files below it follow a link's life: `dialling` makes it, `greeting` admits it,
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
 //! `failing` notices that it falters and asks the failover policy, `obeying` does what that
-//! says, and `observing` keeps what was seen for the policies that are asked off the loop.
+//! says, `nearby` does what the radio neighbourhood wishes, and `observing` keeps what was seen for the policies that are asked off the loop.
 //! `proving` exchanges the policies themselves, `judging` and `watching` see what the new ones
 //! are worth, `deciding` tells of their decisions.
 
@@ -18,6 +18,7 @@ mod dialling;
 mod failing;
 mod greeting;
 mod judging;
+mod nearby;
 mod obeying;
 mod observing;
 mod proving;
@@ -29,6 +30,8 @@ mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::bluetooth::RadioAddress;
+use crate::bluetooth::neighbours::Neighbourhood;
 use crate::config::NodeConfig;
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, Input, Uplink};
@@ -68,7 +71,10 @@ pub struct Node {
     peers: Peers,
     links: BTreeMap<LinkId, Link>,
     dials: BTreeMap<DialId, (PeerNumber, Address, UplinkId)>,
+    /// Dials to whoever is at a radio's address.
+    approaches: BTreeMap<DialId, (UplinkId, RadioAddress)>,
     next_dial: u64,
+    neighbours: Neighbourhood,
     selector: SelectorSlot,
     failover: FailoverSlot,
     proving: Proving,
@@ -96,6 +102,7 @@ impl Node {
     /// bits and random below: it is the seed of every choice that chance decides, and message
     /// numbers begin anew with it.
     pub fn new(me: PeerId, config: NodeConfig, session: u64) -> Self {
+        let neighbours = Neighbourhood::new(config.bluetooth, session);
         Self {
             me,
             config,
@@ -108,7 +115,9 @@ impl Node {
             peers: Peers::default(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
+            approaches: BTreeMap::new(),
             next_dial: 1,
+            neighbours,
             selector: SelectorSlot::default(),
             failover: FailoverSlot::default(),
             proving: Proving::default(),
@@ -137,6 +146,9 @@ impl Node {
             Input::UplinkGone(uplink) => self.uplink_gone(uplink),
             Input::Sighted { peer, address, source } => self.sighted(peer, address, source),
             Input::Unsighted { peer, address, source } => self.unsighted(peer, &address, source),
+            Input::Overheard { uplink, address, payload, rssi } => {
+                self.overheard(uplink, address, &payload, rssi);
+            }
             Input::LinkUp(link) => self.link_up(link),
             Input::LinkDown { link, reason } => self.link_down(link, reason),
             Input::DialFailed { dial, failure } => self.dial_failed(dial, failure),
@@ -149,6 +161,8 @@ impl Node {
             }
             Input::Power { battery_permille, charging, saver } => {
                 self.power = Power { battery_permille, charging, saver };
+                let on_battery = battery_permille.is_some() && !charging;
+                self.neighbours.power(self.now, saver || on_battery);
             }
             Input::Configured(config) => self.configured(config),
             Input::SelectorSwapped(swap) => self.selector_swapped(swap),
@@ -163,6 +177,7 @@ impl Node {
             Input::SampleDecisions { every } => self.sampler.sample(every),
             Input::Stood { peer, standing } => self.stood(peer, standing),
         }
+        self.obey_neighbours();
     }
 
     /// The next order, until there are none.
@@ -223,12 +238,14 @@ impl Node {
                 Timer::Peer(peer) => self.check_peer(peer),
                 Timer::Step => self.step(),
                 Timer::Judge => self.judge(),
+                Timer::Neighbours => self.neighbours.tick(self.now),
             }
         }
     }
 
     fn configured(&mut self, config: NodeConfig) {
         self.config = config;
+        self.neighbours.configure(self.now, self.config.bluetooth);
         let unwanted: Vec<LinkId> =
             self.links.values().filter(|link| !self.allows(link)).map(Link::id).collect();
         for link in unwanted {

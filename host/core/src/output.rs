@@ -4,6 +4,9 @@ use bytes::Bytes;
 use pointsman_sdk::failover;
 use pointsman_sdk::selector::Class;
 
+use crate::bluetooth::RadioAddress;
+use crate::bluetooth::advert::PAYLOAD_BYTES;
+use crate::bluetooth::neighbours::Scanning;
 use crate::frame::{Channel, Frame};
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, Token, UplinkId};
 use crate::input::{Address, DialFailure, DownReason};
@@ -32,6 +35,29 @@ pub enum Output {
         address: Address,
         /// Over which interface.
         uplink: UplinkId,
+    },
+    /// Connect to whoever is at a radio's address. Answered like `Dial`.
+    Approach {
+        /// The order's number.
+        dial: DialId,
+        /// Where.
+        address: RadioAddress,
+        /// With which radio.
+        uplink: UplinkId,
+    },
+    /// Listen for advertisements so much of the time from now on.
+    Scan {
+        /// Which radio.
+        uplink: UplinkId,
+        /// How much.
+        scanning: Scanning,
+    },
+    /// Advertise this from now on, under a new address where the radio can.
+    Advertise {
+        /// Which radio.
+        uplink: UplinkId,
+        /// What.
+        payload: [u8; PAYLOAD_BYTES],
     },
     /// Close a link once what was transmitted before is written. Answered by `LinkDown`.
     Close {
@@ -135,6 +161,12 @@ pub enum CloseReason {
     Policy,
     /// Its interface is gone.
     UplinkGone,
+    /// The neighbour at its other end is out of sight.
+    OutOfSight,
+    /// The neighbour at its other end was going away, and another link is there.
+    Faded,
+    /// Another radio link to the same peer does as well, or there are enough of them.
+    Spare,
     /// Nothing was heard for so long that the protocol below must be wrong.
     Dead,
 }
@@ -202,6 +234,15 @@ pub enum Event {
         /// When it is tried again.
         retry: Time,
     },
+    /// A dial to whoever is at a radio's address came to nothing.
+    ApproachFailed {
+        /// With which radio.
+        uplink: UplinkId,
+        /// Where.
+        address: RadioAddress,
+        /// Why.
+        failure: DialFailure,
+    },
     /// A link was closed by the Node.
     Closed(LinkId, CloseReason),
     /// An interface came or changed.
@@ -243,6 +284,41 @@ pub enum Event {
         /// Why.
         because: Misconduct,
     },
+    /// A neighbour of our network is in radio range.
+    NeighbourFound {
+        /// Heard by which radio.
+        uplink: UplinkId,
+        /// Where it is on the air.
+        address: RadioAddress,
+        /// How far it is, in centimetres, where the radio tells how strong it is.
+        distance_cm: Option<u32>,
+    },
+    /// A neighbour came nearer or went further away.
+    RangeChanged {
+        /// Heard by which radio.
+        uplink: UplinkId,
+        /// Where it is on the air.
+        address: RadioAddress,
+        /// How far it is, in centimetres.
+        distance_cm: u32,
+        /// It is hardly nearer than this, in centimetres.
+        least_cm: u32,
+        /// It is hardly further than this, in centimetres.
+        most_cm: u32,
+        /// Whether it is in the range of the config now.
+        in_range: bool,
+    },
+    /// A neighbour was not heard any more.
+    NeighbourLost {
+        /// By which radio.
+        uplink: UplinkId,
+        /// Where it was on the air.
+        address: RadioAddress,
+    },
+    /// The neighbour at the other end of a link goes away.
+    Fading(LinkId),
+    /// It does not any more.
+    Steady(LinkId),
     /// The machine slept.
     Resumed(u64),
 }

@@ -4,6 +4,8 @@ use pointsman_sdk::Transport;
 use pointsman_sdk::reputation::Standing;
 use pointsman_sdk::selector::Class;
 
+pub use crate::bluetooth::neighbours::NeighbourSnapshot;
+use crate::bluetooth::stream::Carrier;
 use crate::id::{LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::DialFailure;
 use crate::input::{Address, Protocol, Source, Uplink};
@@ -18,6 +20,8 @@ pub struct Snapshot {
     pub session: u64,
     /// The local interfaces.
     pub uplinks: Vec<Uplink>,
+    /// Who is in radio range.
+    pub neighbours: Vec<NeighbourSnapshot>,
     /// The peers, in the order of their appearance.
     pub peers: Vec<PeerSnapshot>,
     /// The selector's slot.
@@ -138,6 +142,9 @@ pub struct LinkSnapshot {
     pub transport: Transport,
     /// Protocol below.
     pub protocol: Protocol,
+    /// What carries it on the air, and the longest value of that in bytes, where it is a
+    /// radio's.
+    pub channel: Option<(Carrier, u16)>,
     /// The interface that it is bound to.
     pub uplink: UplinkId,
     /// What the peer calls its interface; empty before its hello.

@@ -28,6 +28,7 @@ use crate::net::{self, NetOptions};
 use crate::places;
 use crate::policies::{Filled, Leaving, Policies, SeatError, Slots, fill, module_text};
 use crate::power;
+use crate::radio::{self, Radios};
 use crate::shell::journal::Journal;
 use crate::shell::mail::Mail;
 use crate::shell::{Ports, Shell, Sources};
@@ -86,7 +87,8 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
         mdns: config.mdns,
     };
     let bindings = Bindings::new();
-    let (net, facts) = net::start(options, bindings.clone(), Registry::default())?;
+    let Radios { handles, news, ports, wishes } = radio::start(&config);
+    let (net, facts) = net::start(options, bindings.clone(), Registry::default(), ports)?;
 
     let mut node = node(me, &config);
     for one in leaving {
@@ -100,13 +102,15 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let decisions = decision_log(loaded).map_err(StartError::DecisionLog)?;
     let (post, diary) = (Arc::clone(&mail), Arc::clone(&journal));
     let shell = Shell::new(node, net, bindings, ports, post, diary, aside.clone())
-        .recording(decisions.clone());
+        .recording(decisions.clone())
+        .with_radios(handles);
     let sources = Sources {
         links: facts.links,
         commands: commands_in,
         submissions: submissions_in,
         uplinks,
         net: facts.net,
+        radio: news,
         power: power::watch(),
         aside: told,
         stop: stop_in,
@@ -116,7 +120,7 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let (files, edits) = Watch::start(watched(&config, loaded.file.as_deref(), loaded.folder()))
         .map_err(StartError::Watch)?;
     let (book, folder) = (Arc::clone(&slots.book), loaded.folder().to_owned());
-    let setup = Setup { config, folder, slots, files, watch, set_log_filter };
+    let setup = Setup { config, folder, slots, files, watch, radios: wishes, set_log_filter };
     let setup = tokio::sync::Mutex::new(setup);
     let (shadows, returning) = Default::default();
     let parts = Inner {

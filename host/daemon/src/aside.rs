@@ -288,6 +288,12 @@ impl AsideHandle {
             | Event::UplinkGone(_)
             | Event::Struck { .. }
             | Event::Swapped { .. }
+            | Event::ApproachFailed { .. }
+            | Event::NeighbourFound { .. }
+            | Event::RangeChanged { .. }
+            | Event::NeighbourLost { .. }
+            | Event::Fading(_)
+            | Event::Steady(_)
             | Event::Resumed(_) => return,
         };
         self.shared.inbox.order(order);

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use pointsman_core::config::Config;
+use pointsman_core::config::{Config, UplinkConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::policy::Role;
 use pointsman_core::snapshot::Snapshot;
@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::SetLogFilter;
 use crate::aside::AsideHandle;
-use crate::control::views::{self, LinkView, PeerView, PolicyView, StatusView};
+use crate::control::views::{self, LinkView, NeighbourView, PeerView, PolicyView, StatusView};
 use crate::decision_log::DecisionLog;
 use crate::policies::{Book, Slots};
 use crate::shell::journal::{Follower, Journal};
@@ -92,6 +92,8 @@ pub(crate) struct Setup {
     /// Notices edits of the config and what it names.
     pub(crate) files: Watch,
     pub(crate) watch: UplinkWatch,
+    /// Where the radios learn what the config says of uplinks.
+    pub(crate) radios: tokio::sync::watch::Sender<Vec<UplinkConfig>>,
     pub(crate) set_log_filter: SetLogFilter,
 }
 
@@ -153,6 +155,11 @@ impl Pointsman {
     /// The peers, as the control API tells them.
     pub async fn peers(&self) -> Result<Vec<PeerView>, Stopped> {
         self.snapshot().await.map(|snapshot| views::peers(&snapshot))
+    }
+
+    /// Who is in radio range, as the control API tells it.
+    pub async fn neighbours(&self) -> Result<Vec<NeighbourView>, Stopped> {
+        self.snapshot().await.map(|snapshot| views::neighbours(&snapshot))
     }
 
     /// The links, as the control API tells them.

@@ -18,6 +18,7 @@ pub mod net;
 pub mod places;
 pub mod policies;
 mod power;
+pub mod radio;
 mod shell;
 mod tasks;
 pub mod uplinks;

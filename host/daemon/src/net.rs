@@ -9,6 +9,8 @@
 pub mod address;
 pub mod api;
 pub mod bindings;
+pub mod ble;
+mod closing;
 pub mod cut;
 pub mod failure;
 pub mod gate;
@@ -21,6 +23,7 @@ pub mod mdns;
 pub mod quic;
 pub mod refusals;
 pub mod registry;
+mod secure;
 mod sockets;
 pub mod subnets;
 pub mod swarm;

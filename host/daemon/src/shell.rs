@@ -28,6 +28,7 @@ use pointsman_core::Node;
 use pointsman_core::id::{LinkId, Time, UplinkId};
 use pointsman_core::input::{Input, Uplink};
 use pointsman_core::output::Delivery;
+use pointsman_radio::Bluetooth;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -43,6 +44,7 @@ use crate::decision_log::DecisionLog;
 use crate::net::bindings::Bindings;
 use crate::net::{LinkFact, LinkSender, Net, NetFact};
 use crate::power::Power;
+use crate::radio::{RadioNews, RadioState};
 use crate::uplinks::UplinkFact;
 use journal::{Happening, Journal, LinkInfo};
 use mail::Mail;
@@ -64,6 +66,8 @@ const COMMANDS_PER_TURN: usize = 16;
 const SUBMISSIONS_PER_TURN: usize = 256;
 /// Facts about uplinks, and about the network, that one turn takes.
 const NET_FACTS_PER_TURN: usize = 16;
+/// News of radios that one turn takes: each is one advertisement, which costs microseconds.
+const RADIO_NEWS_PER_TURN: usize = 64;
 /// Answers from off the loop that one turn takes.
 const ASIDE_FACTS_PER_TURN: usize = 64;
 
@@ -74,6 +78,7 @@ pub(crate) struct Sources {
     pub(crate) submissions: mpsc::Receiver<Submission>,
     pub(crate) uplinks: mpsc::Receiver<UplinkFact>,
     pub(crate) net: mpsc::Receiver<NetFact>,
+    pub(crate) radio: mpsc::Receiver<RadioNews>,
     pub(crate) power: watch::Receiver<Power>,
     pub(crate) aside: mpsc::Receiver<AsideFact>,
     /// Turns true when the node shall stop.
@@ -107,6 +112,9 @@ pub(crate) struct Shell {
     /// Gone in this turn: events may still speak of them.
     gone: Vec<LinkId>,
     uplinks: BTreeMap<UplinkId, Uplink>,
+    radios: Vec<(UplinkId, Bluetooth)>,
+    /// How each radio is, as last told.
+    radio_states: BTreeMap<UplinkId, RadioState>,
     waiters: Waiters,
     mail: Arc<Mail>,
     journal: Arc<Journal>,
@@ -145,6 +153,8 @@ impl Shell {
             links: HashMap::new(),
             gone: Vec::new(),
             uplinks: BTreeMap::new(),
+            radios: Vec::new(),
+            radio_states: BTreeMap::new(),
             waiters: Waiters::default(),
             mail,
             journal,
@@ -163,6 +173,12 @@ impl Shell {
     /// The same, recording what policies decide.
     pub(crate) fn recording(mut self, log: DecisionLog) -> Self {
         self.taps.record(log);
+        self
+    }
+
+    /// The same, with these radios to order about.
+    pub(crate) fn with_radios(mut self, radios: Vec<(UplinkId, Bluetooth)>) -> Self {
+        self.radios = radios;
         self
     }
 
@@ -209,6 +225,10 @@ impl Shell {
             let Ok(fact) = sources.net.try_recv() else { break };
             self.take(Event::Net(fact));
         }
+        for _ in 0..RADIO_NEWS_PER_TURN {
+            let Ok(news) = sources.radio.try_recv() else { break };
+            self.take(Event::Radio(news));
+        }
         for _ in 0..ASIDE_FACTS_PER_TURN {
             let Ok(fact) = sources.aside.try_recv() else { break };
             self.take(Event::Aside(fact));
@@ -225,6 +245,7 @@ impl Shell {
             Event::Submitted(submission) => self.submitted(submission),
             Event::Uplink(fact) => self.uplink_fact(fact),
             Event::Net(fact) => self.net_fact(fact),
+            Event::Radio(news) => self.radio_news(news),
             Event::Aside(fact) => self.aside_fact(fact),
             Event::Powered(Power { battery_permille, charging }) => {
                 let told = Input::Power { battery_permille, charging, saver: false };

@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::decide::decide;
+pub(crate) use self::decide::entry_for;
 use self::kernel::{Kernel, snapshot};
 use self::roster::Roster;
 use crate::net::bindings::Binding;

@@ -125,6 +125,7 @@ impl World {
         Uplink {
             id: UplinkId(port as u32),
             name: at.name.clone(),
+            radio: None,
             has_default_route: false,
             addresses: vec![format!("10.{}.0.{}/24", at.segment, index + 1)],
             risk_group: port as u32,

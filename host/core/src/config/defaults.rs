@@ -1,7 +1,8 @@
 //! What holds where `config.toml` says nothing; the file in the root of the repository shows
 //! the same, key by key.
 
-use super::{Allow, Config, Module, NodeConfig, PolicyConfig, PolicyRules, UplinkConfig};
+use super::{Allow, Config, Module, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, UplinkConfig};
+use crate::bluetooth::neighbours::BluetoothConfig;
 
 /// The network's name, and the port beside libp2p's custom of 4001.
 const NETWORK: &str = "pointsman";
@@ -25,6 +26,7 @@ impl Default for Config {
             other_uplinks: true,
             peers: Vec::new(),
             mdns: true,
+            bluetooth: RadioConfig::default(),
             node: NodeConfig::default(),
             selector: embedded("fastest-first", BUDGET_US),
             failover: embedded("standby", BUDGET_US),
@@ -44,6 +46,7 @@ impl Default for NodeConfig {
             network: NETWORK.to_owned(),
             allow: Allow::All,
             links_per_peer: 8,
+            bluetooth: BluetoothConfig::default(),
             heartbeat_us: 1_000_000,
             suspect_min_us: 50_000,
             dead_us: 15_000_000,
@@ -70,6 +73,12 @@ impl UplinkConfig {
             nj_per_byte: None,
             risk_group: None,
         }
+    }
+}
+
+impl Default for RadioConfig {
+    fn default() -> Self {
+        Self { enabled: true, adapters: Vec::new(), l2cap: true, watchdog_us: 60_000_000 }
     }
 }
 

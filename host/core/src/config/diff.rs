@@ -1,6 +1,8 @@
 //! What an edit changed.
 
-use super::{Config, NodeConfig, PolicyConfig, PolicyRules};
+use crate::bluetooth::neighbours::BluetoothConfig;
+
+use super::{Config, NodeConfig, PolicyConfig, PolicyRules, RadioConfig};
 
 /// A key whose value changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
         other_uplinks,
         peers,
         mdns,
+        bluetooth,
         node,
         selector,
         failover,
@@ -42,6 +45,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     changes.at_once("uplink", *uplinks != new.uplinks);
     changes.at_once("peer", *peers != new.peers);
     changes.at_once("mdns.enabled", *mdns != new.mdns);
+    radio_changes(bluetooth, &new.bluetooth, &mut changes);
     node_changes(node, &new.node, &mut changes);
     policy_changes(SELECTOR_KEYS, selector, &new.selector, &mut changes);
     policy_changes(FAILOVER_KEYS, failover, &new.failover, &mut changes);
@@ -66,12 +70,21 @@ impl Changes {
     }
 }
 
+fn radio_changes(old: &RadioConfig, new: &RadioConfig, changes: &mut Changes) {
+    let RadioConfig { enabled, adapters, l2cap, watchdog_us } = old;
+    changes.at_restart("bluetooth.enabled", *enabled != new.enabled);
+    changes.at_restart("bluetooth.adapters", *adapters != new.adapters);
+    changes.at_restart("bluetooth.l2cap", *l2cap != new.l2cap);
+    changes.at_restart("bluetooth.watchdog_ms", *watchdog_us != new.watchdog_us);
+}
+
 fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
     let NodeConfig {
         // The same key as the config's own.
         network: _,
         allow,
         links_per_peer,
+        bluetooth,
         heartbeat_us,
         suspect_min_us,
         dead_us,
@@ -82,6 +95,7 @@ fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
     } = old;
     changes.at_once("peers.allow", *allow != new.allow);
     changes.at_once("peers.max_links", *links_per_peer != new.links_per_peer);
+    neighbour_changes(bluetooth, &new.bluetooth, changes);
     changes.at_once("link.heartbeat_ms", *heartbeat_us != new.heartbeat_us);
     changes.at_once("link.suspect_min_ms", *suspect_min_us != new.suspect_min_us);
     changes.at_once("link.dead_ms", *dead_us != new.dead_us);
@@ -92,6 +106,14 @@ fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
     changes.at_once("delivery.ttl_ms.bulk", *bulk != new.ttl_us[2]);
     let differs = *duplicates_permille != new.duplicates_permille;
     changes.at_once("delivery.duplicates_permille", differs);
+}
+
+fn neighbour_changes(old: &BluetoothConfig, new: &BluetoothConfig, changes: &mut Changes) {
+    changes.at_once("bluetooth.max_links", old.links_max != new.links_max);
+    changes.at_once("bluetooth.range_m", old.range_m.to_bits() != new.range_m.to_bits());
+    changes.at_once("bluetooth.out_of_sight_ms", old.out_of_sight_us != new.out_of_sight_us);
+    changes.at_once("bluetooth.power_at_1m_dbm", old.power_at_1m_dbm != new.power_at_1m_dbm);
+    changes.at_once("bluetooth.path_loss_percent", old.exponent.to_bits() != new.exponent.to_bits());
 }
 
 fn rule_changes(old: &PolicyRules, new: &PolicyRules, changes: &mut Changes) {

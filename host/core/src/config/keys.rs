@@ -14,7 +14,7 @@ use super::{Allow, Config, Module, PeerConfig, UplinkConfig};
 use crate::id::PeerId;
 use crate::input::Address;
 use crate::limits::{
-    ADDRESSES_PER_PEER_MAX, LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, UPLINKS_MAX,
+    ADAPTER_LINKS_MAX, ADAPTERS_MAX, ADDRESSES_PER_PEER_MAX, LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, UPLINKS_MAX,
 };
 use crate::policy::builtin::{ANOMALIES, FAILOVERS, REPUTATIONS, SELECTORS};
 use toml::de::DeArray;
@@ -34,6 +34,11 @@ pub(super) enum Field<T> {
         unit: &'static str,
         set: fn(&mut T, u64),
     },
+    Signed {
+        range: RangeInclusive<i64>,
+        unit: &'static str,
+        set: fn(&mut T, i64),
+    },
     Text {
         rule: Rule,
         set: fn(&mut T, String),
@@ -46,7 +51,13 @@ pub(super) enum Field<T> {
         builtins: &'static [&'static str],
         set: fn(&mut T, Module),
     },
-    Keys(fn(&mut T, Vec<String>)),
+    /// A list of texts, each of which the rule holds for.
+    Texts {
+        rule: Rule,
+        most: usize,
+        called: &'static str,
+        set: fn(&mut T, Vec<String>),
+    },
     Settings(fn(&mut T, Vec<(String, Value)>)),
     /// An array of tables, whose own keys are these.
     Each {
@@ -64,6 +75,10 @@ impl<T> Field<T> {
                 let (least, most) = (range.start(), range.end());
                 format!("a whole number from {least} to {most}, in {unit}")
             }
+            Self::Signed { range, unit, set: _ } => {
+                let (least, most) = (range.start(), range.end());
+                format!("a whole number from {least} to {most}, in {unit}")
+            }
             Self::Text { rule, set: _ } => rule.says.to_owned(),
             Self::Port(_) => "a port from 0 to 65535 (0: any free one), or false".to_owned(),
             Self::Peer(_) => "a peer id".to_owned(),
@@ -74,7 +89,7 @@ impl<T> Field<T> {
                 let natives: String = natives.collect();
                 format!("\"embedded:NAME\", {natives}or the path of a .wasm file")
             }
-            Self::Keys(_) => format!("up to {POLICY_KEYS_MAX} minisign public keys in brackets"),
+            Self::Texts { most, called, .. } => format!("up to {most} {called} in brackets"),
             Self::Settings(_) => {
                 "a table of booleans, whole numbers, texts, and lists of either of the last two"
                     .to_owned()
@@ -150,12 +165,17 @@ fn narrow<T: TryFrom<u64>>(number: u64) -> T {
     T::try_from(number).ok().expect("the key's range fits the type that it is kept in")
 }
 
+/// The same of a number that may be negative.
+fn narrow_signed<T: TryFrom<i64>>(number: i64) -> T {
+    T::try_from(number).ok().expect("the key's range fits the type that it is kept in")
+}
+
 fn ttl_us(ms: u64) -> Option<u64> {
     (ms > 0).then_some(ms * 1000)
 }
 
 /// The keys of the config itself, table by table.
-pub(super) static KEYS: [Key<Config>; 52] = [
+pub(super) static KEYS: [Key<Config>; 61] = [
     key(
         "network.name",
         text(rules::NETWORK, |c, name| {
@@ -200,6 +220,59 @@ pub(super) static KEYS: [Key<Config>; 52] = [
         },
     ),
     key("mdns.enabled", Field::Flag(|c, flag| c.mdns = flag)),
+    key("bluetooth.enabled", Field::Flag(|c, flag| c.bluetooth.enabled = flag)),
+    key(
+        "bluetooth.adapters",
+        Field::Texts {
+            rule: rules::ADAPTER,
+            most: ADAPTERS_MAX,
+            called: "names of adapters",
+            set: |c, names| c.bluetooth.adapters = names,
+        },
+    ),
+    key("bluetooth.l2cap", Field::Flag(|c, flag| c.bluetooth.l2cap = flag)),
+    key(
+        "bluetooth.watchdog_ms",
+        ms(5_000..=DAY_MS, |c, ms| c.bluetooth.watchdog_us = ms * 1000),
+    ),
+    key(
+        "bluetooth.max_links",
+        Field::Number {
+            range: 1..=ADAPTER_LINKS_MAX as u64,
+            unit: "links over one adapter",
+            set: |c, links| c.node.bluetooth.links_max = narrow(links),
+        },
+    ),
+    key(
+        "bluetooth.range_m",
+        Field::Number {
+            range: 1..=100,
+            unit: "metres",
+            set: |c, metres| c.node.bluetooth.range_m = f64::from(narrow::<u32>(metres)),
+        },
+    ),
+    key(
+        "bluetooth.out_of_sight_ms",
+        ms(1_000..=DAY_MS, |c, ms| c.node.bluetooth.out_of_sight_us = ms * 1000),
+    ),
+    key(
+        "bluetooth.power_at_1m_dbm",
+        Field::Signed {
+            range: -100..=0,
+            unit: "dBm",
+            set: |c, dbm| c.node.bluetooth.power_at_1m_dbm = narrow_signed(dbm),
+        },
+    ),
+    key(
+        "bluetooth.path_loss_percent",
+        Field::Number {
+            range: 150..=600,
+            unit: "hundredths of the exponent",
+            set: |c, percent| {
+                c.node.bluetooth.exponent = f64::from(narrow::<u32>(percent)) / 100.0;
+            },
+        },
+    ),
     key("link.heartbeat_ms", ms(100..=10 * MINUTE_MS, |c, ms| c.node.heartbeat_us = ms * 1000)),
     key("link.suspect_min_ms", ms(10..=10_000, |c, ms| c.node.suspect_min_us = ms * 1000)),
     key("link.dead_ms", ms(1_000..=60 * MINUTE_MS, |c, ms| c.node.dead_us = ms * 1000)),
@@ -216,7 +289,15 @@ pub(super) static KEYS: [Key<Config>; 52] = [
             set: |c, share| c.node.duplicates_permille = narrow(share),
         },
     ),
-    key("policy.keys", Field::Keys(|c, keys| c.policy.keys = keys)),
+    key(
+        "policy.keys",
+        Field::Texts {
+            rule: rules::MINISIGN_KEY,
+            most: POLICY_KEYS_MAX,
+            called: "minisign public keys",
+            set: |c, keys| c.policy.keys = keys,
+        },
+    ),
     key(
         "policy.probation_ms",
         Field::Number {

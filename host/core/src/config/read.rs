@@ -8,10 +8,11 @@ use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use super::keys::{Field, Key};
 use super::suggest::nearest;
+use super::rules::Rule;
 use super::{Allow, rules};
 use crate::id::PeerId;
 use crate::input::Address;
-use crate::limits::{ADDRESSES_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX};
+use crate::limits::{ADDRESSES_PER_PEER_MAX, PEERS_MAX};
 
 /// Something wrong at a place of the text.
 pub(super) struct Fault {
@@ -142,6 +143,10 @@ impl Reading {
                 let number = integer(given.as_integer()?)?;
                 set(target, u64::try_from(number).ok().filter(|number| range.contains(number))?);
             }
+            Field::Signed { range, unit: _, set } => {
+                let number = integer(given.as_integer()?)?;
+                set(target, i64::try_from(number).ok().filter(|number| range.contains(number))?);
+            }
             Field::Text { rule, set } => {
                 set(target, given.as_str().filter(|text| (rule.holds)(text))?.to_owned());
             }
@@ -164,9 +169,9 @@ impl Reading {
                 };
                 set(target, allow);
             }
-            Field::Keys(set) => {
-                let texts = self.list(given.as_array()?, POLICY_KEYS_MAX, shown);
-                set(target, self.map(&texts, shown, Self::minisign_key));
+            Field::Texts { rule, most, called: _, set } => {
+                let texts = self.list(given.as_array()?, *most, shown);
+                set(target, self.texts(&texts, shown, rule));
             }
             Field::Module { builtins, set } => {
                 set(target, rules::module(given.as_str()?, builtins)?)
@@ -216,12 +221,15 @@ impl Reading {
         Address::parse(text).map_err(|error| self.refused(value, shown, text, &error)).ok()
     }
 
-    fn minisign_key(&mut self, value: Spot<'_, '_>, shown: &str) -> Option<String> {
-        let key = value.get_ref().as_str().filter(|text| (rules::MINISIGN_KEY.holds)(text));
-        if key.is_none() {
-            self.wrong(value, shown, rules::MINISIGN_KEY.says);
+    fn texts(&mut self, values: &[Spot<'_, '_>], shown: &str, rule: &Rule) -> Vec<String> {
+        let mut texts = Vec::with_capacity(values.len());
+        for (i, value) in values.iter().enumerate() {
+            match value.get_ref().as_str().filter(|text| (rule.holds)(text)) {
+                Some(text) => texts.push(text.to_owned()),
+                None => self.wrong(value, &format!("{shown}[{i}]"), rule.says),
+            }
         }
-        key.map(str::to_owned)
+        texts
     }
 
     /// A policy's settings, in the order of the text.

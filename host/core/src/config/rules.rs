@@ -55,6 +55,12 @@ pub(super) const INTERFACE: Rule = Rule {
     holds: |text| (1..=15).contains(&text.len()) && is_word(text) && !text.contains('/'),
 };
 
+/// BlueZ names them `hci` and a number; CoreBluetooth and WinRT have one without a name of ours.
+pub(super) const ADAPTER: Rule = Rule {
+    says: "the name of a Bluetooth adapter such as \"hci0\", at most 15 bytes",
+    holds: |text| (1..=15).contains(&text.len()) && is_word(text) && !text.contains('/'),
+};
+
 pub(super) const IP: Rule = Rule {
     says: "an IPv4 or IPv6 address without prefix length",
     holds: |text| text.parse::<IpAddr>().is_ok(),

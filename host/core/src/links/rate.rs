@@ -7,13 +7,18 @@
 //! and a decision made now is carried out now.
 
 use crate::id::Time;
+use crate::limits::PIECE_BYTES_MAX;
 
 /// Rounds over which the greatest sample counts, as BBR has it.
 const ROUNDS: usize = 10;
 
 /// Room before anything was measured, and the least at any time, in bytes: one piece of the
 /// largest size can always be under way while another is acknowledged.
-const FLOOR_BYTES: u64 = 32 << 10;
+const FLOOR_BYTES: u64 = 2 * PIECE_BYTES_MAX as u64;
+
+/// The same on a narrow path, which a second piece would only queue on: one of them is a
+/// fifth of a second at 80 kB/s, what Bluetooth LE carries in practice.
+const NARROW_FLOOR_BYTES: u64 = PIECE_BYTES_MAX as u64;
 
 /// What two event loops add to a round trip when they handle packets in batches, in
 /// microseconds. Without it a fast short path would never fill.
@@ -44,9 +49,15 @@ pub(crate) struct Rate {
     start_best: u64,
     start_stalls: u8,
     last_sample_app_limited: bool,
+    is_narrow: bool,
 }
 
 impl Rate {
+    /// Of a path on which a piece of the largest size takes long.
+    pub(crate) fn narrow() -> Self {
+        Self { is_narrow: true, ..Self::default() }
+    }
+
     /// What the next packet must remember. `idle` says that nothing is in flight.
     pub(crate) fn mark(&mut self, now: Time, idle: bool) -> SentMark {
         if idle {
@@ -115,10 +126,11 @@ impl Rate {
     /// How much may be in flight at once, in bytes: twice the bandwidth-delay product while
     /// the rate still grows, then 1.25 times.
     pub(crate) fn window_bytes(&self, min_rtt_us: Option<u64>) -> u64 {
-        let Some(min_rtt_us) = min_rtt_us else { return 2 * FLOOR_BYTES };
+        let floor_bytes = if self.is_narrow { NARROW_FLOOR_BYTES } else { FLOOR_BYTES };
+        let Some(min_rtt_us) = min_rtt_us else { return 2 * floor_bytes };
         let product = self.bytes_per_s().saturating_mul(min_rtt_us + BATCHING_US) / 1_000_000;
         let gained = if self.start_stalls < START_ROUNDS { 2 * product } else { product * 5 / 4 };
-        gained + FLOOR_BYTES
+        gained + floor_bytes
     }
 }
 
@@ -142,6 +154,13 @@ mod tests {
         }
         let found = rate.bytes_per_s();
         assert!((950_000..=1_050_000).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn a_narrow_path_is_given_one_piece_at_a_time() {
+        let piece = PIECE_BYTES_MAX as u64;
+        assert_eq!(Rate::narrow().window_bytes(Some(0)), piece);
+        assert_eq!(Rate::default().window_bytes(Some(0)), 2 * piece);
     }
 
     #[test]

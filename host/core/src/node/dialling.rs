@@ -44,6 +44,10 @@ impl Node {
             self.counters.uplinks_refused += 1;
             return;
         }
+        match uplink.radio {
+            Some(traits) => self.neighbours.radio_up(self.now, id, traits),
+            None => self.neighbours.radio_down(self.now, id),
+        }
         self.uplinks.insert(id, uplink);
         self.tell(Event::UplinkChanged(id));
         for number in self.peers.numbers() {
@@ -79,6 +83,7 @@ impl Node {
         if self.uplinks.remove(&id).is_none() {
             return;
         }
+        self.neighbours.radio_down(self.now, id);
         self.tell(Event::UplinkGone(id));
         let links = self.links.values().filter(|link| link.new.uplink == id);
         let links: Vec<LinkId> = links.map(Link::id).collect();
@@ -127,7 +132,7 @@ impl Node {
     /// Dials what is due, as long as the peer has fewer links than it should.
     pub(super) fn consider_dials(&mut self, number: PeerNumber) {
         let mut next = None;
-        while self.dials.len() < DIALS_MAX && self.wants_links(number) {
+        while self.dials_under_way() < DIALS_MAX && self.wants_links(number) {
             let candidates = self.dial_candidates(number);
             let due = candidates.iter().find(|candidate| candidate.next_try <= self.now);
             match due.cloned() {
@@ -138,7 +143,7 @@ impl Node {
                 }
             }
         }
-        if self.dials.len() >= DIALS_MAX {
+        if self.dials_under_way() >= DIALS_MAX {
             next = Some(self.now.after(self.config.retry_min_us));
         }
         if let Some(next) = next {
@@ -238,7 +243,7 @@ impl Node {
     /// The failover policy wants one of the dialables.
     pub(super) fn dial_dialable(&mut self, number: PeerNumber, id: u32) {
         let candidate = self.dials_due(number).into_iter().find(|due| due.row.id == id);
-        if let Some(candidate) = candidate.filter(|_| self.dials.len() < DIALS_MAX) {
+        if let Some(candidate) = candidate.filter(|_| self.dials_under_way() < DIALS_MAX) {
             self.dial(number, candidate);
         }
     }
@@ -263,6 +268,9 @@ impl Node {
 
     pub(super) fn dial_failed(&mut self, dial: DialId, failure: DialFailure) {
         self.counters.dials_failed += 1;
+        if self.approach_failed(dial, failure) {
+            return;
+        }
         let jitter = self.draw();
         let (now, min_us, max_us) = (self.now, self.config.retry_min_us, self.config.retry_max_us);
         let Some((number, address, attempt)) = self.attempt(dial) else { return };
@@ -331,7 +339,12 @@ fn is_unwanted(ending: Ending) -> bool {
             | CloseReason::Incompatible
             | CloseReason::OtherNetwork
             | CloseReason::Policy => true,
-            CloseReason::UplinkGone | CloseReason::Dead | CloseReason::ByPeer => false,
+            CloseReason::UplinkGone
+            | CloseReason::OutOfSight
+            | CloseReason::Faded
+            | CloseReason::Spare
+            | CloseReason::Dead
+            | CloseReason::ByPeer => false,
         },
         Ending::Bye(code) => code != ByeCode::Done,
         Ending::Down => false,
@@ -361,8 +374,11 @@ fn host(address: &str) -> Option<&str> {
 /// Which transport an address is over an interface; `None` where there is no way.
 ///
 /// In the interface's own subnet it is the local network. Elsewhere it takes a default route;
-/// names are resolved only where there is one.
+/// names are resolved only where there is one. Radios have neighbours, not addresses of peers.
 fn reach(uplink: &Uplink, address: &Address) -> Option<Transport> {
+    if uplink.radio.is_some() || address.protocol == Protocol::Bluetooth {
+        return None;
+    }
     let beyond = uplink.has_default_route.then_some(Transport::Internet);
     let Ok(target) = host(&address.text)?.parse::<IpAddr>() else { return beyond };
     let networks = uplink.addresses.iter().filter_map(|text| network(text));
@@ -407,6 +423,7 @@ mod tests {
         Uplink {
             id: UplinkId(1),
             name: "eth0".into(),
+            radio: None,
             has_default_route,
             addresses: vec![address.into()],
             risk_group: 1,

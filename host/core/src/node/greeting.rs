@@ -55,6 +55,7 @@ impl Node {
         let number = peer.number;
         peer.links.push(id);
         peer.useful_at = self.now;
+        self.neighbour_linked(&new, true);
         let hello = self.hello(&new, number);
         self.links.insert(id, Link::new(new, number, dialled, self.now));
         self.transmit(id, Channel::Control, Frame::Hello(hello));
@@ -78,6 +79,7 @@ impl Node {
 
     fn refuse(&mut self, new: &NewLink, reason: CloseReason) {
         self.counters.links_refused += 1;
+        self.neighbour_linked(new, false);
         let code = bye_code(reason);
         self.transmit(new.link, Channel::Control, Frame::Bye(code));
         self.orders.push_back(Output::Close { link: new.link, reason });
@@ -213,6 +215,7 @@ impl Node {
             peer.links.retain(|&other| other != id);
             peer.useful_at = self.now;
         }
+        self.neighbours.unlinked(self.now, id);
         self.tell(Event::LinkDown(id, reason));
         self.paths_changed(link.peer);
         self.consider_dials(link.peer);
@@ -318,8 +321,12 @@ fn bye_code(reason: CloseReason) -> ByeCode {
         CloseReason::Violation(_) => ByeCode::Violation,
         CloseReason::Incompatible => ByeCode::Version,
         CloseReason::OtherNetwork => ByeCode::Network,
-        CloseReason::Policy | CloseReason::UplinkGone | CloseReason::Dead | CloseReason::ByPeer => {
-            ByeCode::Done
-        }
+        CloseReason::Policy
+        | CloseReason::UplinkGone
+        | CloseReason::OutOfSight
+        | CloseReason::Faded
+        | CloseReason::Spare
+        | CloseReason::Dead
+        | CloseReason::ByPeer => ByeCode::Done,
     }
 }

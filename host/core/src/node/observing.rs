@@ -170,7 +170,9 @@ impl Node {
     pub(super) fn stood(&mut self, number: PeerNumber, standing: Standing) {
         let peer = self.peers.get_mut(number);
         let taken = vet_standing(standing).ok().zip(peer);
-        if !taken.is_some_and(|(standing, peer)| peer.record.stood(standing)) {
+        if taken.is_some_and(|(standing, peer)| peer.record.stood(standing)) {
+            self.neighbour_stood(number, standing.score);
+        } else {
             self.counters.standings_unclaimed += 1;
         }
     }

@@ -23,6 +23,7 @@ impl Node {
         }
         link.heard_at = self.now;
         let greeted = link.hello.is_some();
+        self.neighbour_heard(id);
         match frame {
             Frame::Unknown(_) => self.counters.frames_unknown += 1,
             frame if !belongs(&frame, channel) => self.violated(id, Violation::WrongChannel),

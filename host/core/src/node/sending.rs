@@ -138,7 +138,8 @@ impl Node {
         for link in offered.iter().filter_map(|link| self.links.get(link)) {
             let uplink = self.uplinks.get(&link.new.uplink);
             let quota_left_kib = uplink.map_or(UNKNOWN, |uplink| self.quota_left_kib(uplink));
-            PathRow { quota_left_kib, ..link.row(self.now, uplink) }.write(&mut rows);
+            let row = PathRow { quota_left_kib, ..link.row(self.now, uplink) };
+            self.radio_row(link, row).write(&mut rows);
         }
         rows
     }

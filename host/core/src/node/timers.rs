@@ -1,5 +1,5 @@
 //! What the Node must look at when time passes: at most one entry per link and per peer, one for
-//! the whole, and one for policies on probation.
+//! the whole, one for policies on probation, and one for radio neighbours.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,8 @@ pub(super) enum Timer {
     Step,
     /// Policies on probation.
     Judge,
+    /// Who is in radio range.
+    Neighbours,
 }
 
 /// The entries, earliest first. Looking too early is harmless: whoever looks sets the entry

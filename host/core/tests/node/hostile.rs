@@ -70,6 +70,7 @@ fn uplink(number: u32) -> Uplink {
     Uplink {
         id: UplinkId(number % 4),
         name: format!("if{number}"),
+        radio: None,
         has_default_route: false,
         addresses: vec!["192.0.2.7/24".into()],
         risk_group: number,

@@ -137,6 +137,7 @@ pub(crate) fn uplink(address: &str) -> Input {
     Input::UplinkChanged(Uplink {
         id: UplinkId(1),
         name: "eth0".into(),
+        radio: None,
         has_default_route: false,
         addresses: vec![address.into(), "2001:db8::7/64".into()],
         risk_group: 1,

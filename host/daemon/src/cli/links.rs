@@ -35,7 +35,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
         table.row([
             link.link.to_string().into(),
             short(&link.peer).into(),
-            format!("{} {}", link.transport, link.protocol).into(),
+            over(link).into(),
             link.uplink.as_str().into(),
             state(link),
             ms(link.srtt_us).into(),
@@ -46,6 +46,13 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
         ]);
     }
     table.lines(&context.out).iter().try_for_each(|line| context.out.line(line))
+}
+
+fn over(link: &LinkView) -> String {
+    match &link.channel {
+        Some(channel) => format!("{} {} {}", link.transport, channel.carrier, channel.mtu),
+        None => format!("{} {}", link.transport, link.protocol),
+    }
 }
 
 fn state(link: &LinkView) -> Cell {

@@ -26,6 +26,7 @@ pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failur
         context.out.line("")?;
         uplinks(context, &status)?;
     }
+    radios(context, &status)?;
     context.out.line("")?;
     policies(context, &status.policies)?;
     for finding in &status.findings {
@@ -93,6 +94,19 @@ fn uplinks(context: &mut Context, status: &StatusView) -> Result<(), Failure> {
         table.row([uplink.name.as_str().into(), state(uplink), listening.into(), traits.into()]);
     }
     table.lines(&context.out).iter().try_for_each(|line| context.out.line(line))
+}
+
+/// A line for each adapter, and how many neighbours they hear.
+fn radios(context: &mut Context, status: &StatusView) -> Result<(), Failure> {
+    for radio in &status.radios {
+        let tone = if radio.usable { Tone::Good } else { Tone::Dim };
+        let heard = status.neighbours.iter();
+        let heard = heard.filter(|one| Some(&one.uplink) == radio.adapter.as_ref()).count();
+        let line = context.out.paint(tone, &radio.text);
+        let line = if radio.usable { format!("{line}; {heard} in sight") } else { line };
+        context.out.line(&line)?;
+    }
+    Ok(())
 }
 
 fn state(uplink: &UplinkView) -> Cell {

@@ -36,6 +36,10 @@ pub(super) async fn peers(State(node): State<Pointsman>) -> Response {
     answer(node.peers().await)
 }
 
+pub(super) async fn neighbours(State(node): State<Pointsman>) -> Response {
+    answer(node.neighbours().await)
+}
+
 /// Which links.
 #[derive(Debug, Deserialize)]
 pub(super) struct LinksQuery {

@@ -10,6 +10,7 @@ mod link;
 mod message;
 mod peer;
 mod policy;
+mod radio;
 mod shadow;
 mod status;
 
@@ -17,11 +18,12 @@ use serde::{Deserialize, Serialize};
 
 pub use event::{EventView, FollowedView, followed};
 pub use finding::{FindingView, finding};
-pub use link::{LinkView, links};
+pub use link::{ChannelView, LinkView, links};
 pub use message::{DeliveryView, FateView, LoadView, delivery, fate};
 pub use peer::{AddressView, PeerView, QueueView, peers};
 pub use policy::{HistoryView, PolicyView, SeatView, StepView, SwapView};
 pub(crate) use policy::{policies, swapped};
+pub use radio::{NeighbourView, RadioView, neighbours, radio};
 pub(crate) use shadow::shadowed;
 pub use shadow::{ExampleView, PredictedView, ShadowView};
 pub use status::{CutView, ListenView, MailView, StatusView, UplinkView, status};

@@ -75,6 +75,12 @@ impl Pointsman {
             | Event::UplinkGone(_)
             | Event::Struck { .. }
             | Event::Swapped { .. }
+            | Event::ApproachFailed { .. }
+            | Event::NeighbourFound { .. }
+            | Event::RangeChanged { .. }
+            | Event::NeighbourLost { .. }
+            | Event::Fading(_)
+            | Event::Steady(_)
             | Event::Resumed(_) => {}
         }
     }

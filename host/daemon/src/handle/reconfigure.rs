@@ -99,6 +99,7 @@ impl Pointsman {
         setup.folder = loaded.folder().to_owned();
         setup.files.set(watched(&loaded.config, loaded.file.as_deref(), loaded.folder()));
         setup.watch.configure(loaded.config.uplinks.clone(), loaded.config.other_uplinks);
+        setup.radios.send_replace(loaded.config.uplinks.clone());
         let rules = &loaded.config.policy;
         self.inner.decisions.set(rules.log_mib, rules.sample);
         setup.config = loaded.config;

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use libp2p::multiaddr::Protocol as Part;
 use libp2p::{Multiaddr, PeerId};
+use pointsman_core::bluetooth::RadioAddress;
 use pointsman_core::input::Protocol;
 
 /// Most addresses of one name that a dial tries.
@@ -128,6 +129,17 @@ pub fn split_uplink(address: &Multiaddr) -> (Option<String>, Multiaddr) {
     }
 }
 
+/// The radio that an address names: `[/ip6zone/U]/unix/ble:AA:…[/p2p/ID]`.
+pub fn radio(address: &Multiaddr) -> Option<RadioAddress> {
+    let (_, bare) = split_uplink(address);
+    RadioAddress::from_multiaddr(&without_peer(&bare).to_string())
+}
+
+/// Whether an address is a radio's, which is nobody's business but ours.
+pub fn is_radio(address: &Multiaddr) -> bool {
+    radio(address).is_some()
+}
+
 /// The address without the `/p2p/` at its end.
 pub fn without_peer(address: &Multiaddr) -> Multiaddr {
     address.iter().filter(|part| !matches!(part, Part::P2p(_))).collect()
@@ -188,6 +200,17 @@ mod tests {
         ] {
             assert_eq!(Target::read(&addr(text)), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_radio_is_read_with_its_uplink_and_peer_and_is_no_target() {
+        let own = RadioAddress([0, 0xAA, 1, 2, 3, 4]);
+        let bare = addr(&own.to_address().text);
+        let whole = format!("/ip6zone/hci0{bare}/p2p/{}", PeerId::random());
+        assert_eq!(radio(&bare), Some(own));
+        assert_eq!(radio(&addr(&whole)), Some(own));
+        assert_eq!(Target::read(&addr(&whole)), None);
+        assert!(!is_radio(&addr("/ip4/192.0.2.1/tcp/1")) && !is_radio(&addr("/unix/run")));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use libp2p::identity::Keypair;
+use pointsman_core::bluetooth::RadioAddress;
 use pointsman_core::config::Allow;
 use pointsman_core::frame::{Channel, Frame, FrameError};
 use pointsman_core::id::{DialId, LinkId, PeerId};
@@ -166,7 +167,8 @@ pub struct Net {
 /// An order, on its way to the network task.
 #[derive(Debug)]
 pub(super) enum Order {
-    Dial { dial: DialId, peer: PeerId, address: Address, uplink: String },
+    /// Without a peer: whoever answers.
+    Dial { dial: DialId, peer: Option<PeerId>, address: Address, uplink: String },
     Listen(Listener),
     Unlisten(String),
     Allow(Allow),
@@ -182,7 +184,18 @@ impl Net {
         address: Address,
         uplink: String,
     ) -> Result<(), Busy> {
-        self.order(Order::Dial { dial, peer, address, uplink })
+        self.order(Order::Dial { dial, peer: Some(peer), address, uplink })
+    }
+
+    /// Connects to whoever is at a radio's address; the handshake tells who. Answered like a
+    /// dial.
+    pub fn approach(
+        &self,
+        dial: DialId,
+        address: RadioAddress,
+        uplink: String,
+    ) -> Result<(), Busy> {
+        self.order(Order::Dial { dial, peer: None, address: address.to_address(), uplink })
     }
 
     /// Listens on an uplink, or changes where it is listened. What stays the same stays open;

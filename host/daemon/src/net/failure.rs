@@ -40,6 +40,9 @@ pub enum ConnectError {
     /// The listener-role dial lacks a listener on its uplink, or the peer to expect.
     #[error("to be the listener of a dial needs a listener on its uplink, and a peer to expect")]
     NoListener,
+    /// The radio came to no channel.
+    #[error(transparent)]
+    Radio(#[from] pointsman_radio::DialError),
     /// The system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -54,8 +57,20 @@ impl ConnectError {
             Self::WrongPeer { .. } => DialFailure::WrongPeer,
             Self::Busy => DialFailure::Limited,
             Self::Handshake(_) | Self::NoListener => DialFailure::Other,
+            Self::Radio(error) => of_radio(error),
             Self::Io(error) => of_kind(error.kind()),
         }
+    }
+}
+
+fn of_radio(error: &pointsman_radio::DialError) -> DialFailure {
+    use pointsman_radio::DialError;
+    match error {
+        DialError::Unusable | DialError::Unreachable { .. } | DialError::Stopped => {
+            DialFailure::Unreachable
+        }
+        DialError::Full(_) => DialFailure::Limited,
+        DialError::Unopened { .. } => DialFailure::TimedOut,
     }
 }
 

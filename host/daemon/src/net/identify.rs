@@ -1,6 +1,7 @@
 //! libp2p's identify, so that nodes of other make can talk to this one.
 //!
-//! It is told no address with an uplink in it: names of our interfaces are nobody's business.
+//! It is told no address with an uplink in it, and none of a radio: names of our interfaces are
+//! nobody's business, and neither is where they are on the air.
 //! What peers say of our addresses, or of their own, is only theirs to say: it goes no
 //! further, so no address is ever confirmed by hearsay.
 
@@ -16,7 +17,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId, identify};
 
-use super::address::split_uplink;
+use super::address::{is_radio, split_uplink};
 
 /// The protocol family that identify tells; ours alone.
 const PROTOCOL_VERSION: &str = "/pointsman/1";
@@ -36,8 +37,9 @@ impl Identify {
     }
 }
 
+/// What may be told of an address: nothing of a radio's.
 fn bare(address: &Multiaddr) -> Multiaddr {
-    split_uplink(address).1
+    if is_radio(address) { Multiaddr::empty() } else { split_uplink(address).1 }
 }
 
 fn bare_endpoint(endpoint: &ConnectedPoint) -> ConnectedPoint {
@@ -100,6 +102,9 @@ impl NetworkBehaviour for Identify {
                 let event = AddressChange { old: &old, new: &new, ..event };
                 self.inner.on_swarm_event(FromSwarm::AddressChange(event));
             }
+            FromSwarm::NewListenAddr(NewListenAddr { addr, .. })
+            | FromSwarm::ExpiredListenAddr(ExpiredListenAddr { addr, .. })
+                if is_radio(addr) => {}
             FromSwarm::NewListenAddr(event) => {
                 let addr = bare(event.addr);
                 let event = NewListenAddr { addr: &addr, ..event };

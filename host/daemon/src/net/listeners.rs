@@ -10,7 +10,8 @@ use std::sync::Arc;
 use libp2p::Multiaddr;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol as Part;
-use pointsman_core::input::{Address, Protocol};
+use pointsman_core::bluetooth::RadioAddress;
+use pointsman_core::input::{Address, Protocol, Uplink};
 
 use super::address::{split_uplink, with_uplink};
 use super::api::{ListenAddress, Listener};
@@ -100,6 +101,9 @@ impl Open {
 /// What an uplink shall listen on: each protocol in each IP family of which it has an address.
 pub(super) fn wanted(listener: &Listener) -> Vec<Bind> {
     let uplink = &listener.uplink;
+    if uplink.radio.is_some() {
+        return radio(uplink).into_iter().collect();
+    }
     let ips: Vec<IpAddr> =
         uplink.addresses.iter().filter_map(|text| text.split('/').next()?.parse().ok()).collect();
     let families =
@@ -115,6 +119,13 @@ pub(super) fn wanted(listener: &Listener) -> Vec<Bind> {
         }
     }
     binds
+}
+
+/// A radio is listened to at its own address.
+fn radio(uplink: &Uplink) -> Option<Bind> {
+    let own: RadioAddress = uplink.addresses.first()?.parse().ok()?;
+    let address = with_uplink(&own.to_address().text.parse().ok()?, &uplink.name);
+    Some(Bind { uplink: uplink.name.clone(), protocol: Protocol::Bluetooth, address })
 }
 
 fn socket(ip: IpAddr, protocol: Protocol, port: u16) -> Multiaddr {
@@ -136,6 +147,7 @@ mod tests {
         let uplink = Uplink {
             id: UplinkId(1),
             name: "eth0".into(),
+            radio: None,
             has_default_route: true,
             addresses: addresses.iter().map(ToString::to_string).collect(),
             risk_group: 0,

@@ -7,6 +7,8 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use pointsman_core::input::{Transport, Uplink};
 
+use super::address::is_radio;
+
 /// The subnets of all uplinks, by the uplink's name. Bounded by the number of uplinks.
 #[derive(Clone, Debug, Default)]
 pub struct Subnets {
@@ -27,8 +29,12 @@ impl Subnets {
     }
 
     /// The kind of network that leads over the uplink to a remote address. Loopback and
-    /// link-local addresses are near on every uplink, and so is what has no IP address.
+    /// link-local addresses are near on every uplink, and so is what has no IP address. A
+    /// radio's address is that of a Bluetooth neighbour.
     pub fn transport(&self, uplink: &str, remote: &Multiaddr) -> Transport {
+        if is_radio(remote) {
+            return Transport::Bluetooth;
+        }
         let Some(remote) = ip(remote) else { return Transport::Lan };
         let near = is_local(remote)
             || self
@@ -88,6 +94,7 @@ mod tests {
         Uplink {
             id: pointsman_core::id::UplinkId(1),
             name: "wlan0".into(),
+            radio: None,
             has_default_route: true,
             addresses: addresses.iter().map(ToString::to_string).collect(),
             risk_group: 0,

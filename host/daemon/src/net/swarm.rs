@@ -14,14 +14,15 @@ use libp2p::core::transport::{Boxed, TransportError};
 use libp2p::core::upgrade::Version;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{self, ListenError, NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, connection_limits, memory_connection_limits};
+use libp2p::{PeerId, Swarm, connection_limits, memory_connection_limits};
 use pointsman_core::id::{DialId, PeerId as Identity};
-use pointsman_core::input::{Address, DialFailure};
+use pointsman_core::input::{Address, DialFailure, Protocol};
 use pointsman_core::limits;
 use tokio::sync::{mpsc, watch};
 
 use super::address::with_uplink;
 use super::api::{LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions, Order};
+use super::ble::RadioPort;
 use super::bindings::Bindings;
 use super::gate::Gate;
 use super::identify::Identify;
@@ -44,8 +45,9 @@ pub fn start(
     options: NetOptions,
     bindings: Bindings,
     registry: Registry,
+    radios: Vec<RadioPort>,
 ) -> io::Result<(Net, NetFacts)> {
-    let transport = transport(&options.keypair, bindings, registry.clone())?;
+    let transport = transport(&options.keypair, bindings, registry.clone(), radios)?;
     let refusals = registry.refusals().clone();
     Ok(start_counting(options, transport, Box::new(registry), refusals))
 }
@@ -192,18 +194,13 @@ impl Task {
         }
     }
 
-    fn dial(&mut self, dial: DialId, peer: Identity, address: &Address, uplink: &str) {
-        let parsed: Result<Multiaddr, _> = address.text.parse();
-        let (Some(peer), Ok(target)) = (identity::to_libp2p(peer), parsed) else {
+    fn dial(&mut self, dial: DialId, peer: Option<Identity>, address: &Address, uplink: &str) {
+        let Some(options) = dial_options(peer, address, uplink) else {
             let text = format!("`{}` is no address of a peer", address.text);
             let failure = DialFailure::Other;
             self.net_waiting.push_back(NetFact::DialFailed { dial, failure, text });
             return;
         };
-        let options = DialOpts::peer_id(peer)
-            .condition(PeerCondition::Always)
-            .addresses(vec![with_uplink(&target, uplink)])
-            .build();
         self.swarm.behaviour_mut().links.expect(options.connection_id(), dial);
         // A failure at once is told by the behaviour too, like every other.
         if let Err(error) = self.swarm.dial(options) {
@@ -299,12 +296,23 @@ impl Task {
             return;
         }
         if let Some(mdns) = &mut self.mdns {
-            mdns.advertise(&addresses);
+            let by_ip = addresses.iter().filter(|one| one.address.protocol != Protocol::Bluetooth);
+            mdns.advertise(&by_ip.cloned().collect::<Vec<_>>());
         }
         self.net_waiting.retain(|fact| !matches!(fact, NetFact::Listening(_)));
         self.net_waiting.push_back(NetFact::Listening(addresses.to_vec()));
         self.listening.send_replace(addresses);
     }
+}
+
+/// How libp2p is told to dial; `None` for what it can't dial.
+fn dial_options(peer: Option<Identity>, address: &Address, uplink: &str) -> Option<DialOpts> {
+    let address = with_uplink(&address.text.parse().ok()?, uplink);
+    let Some(peer) = peer else {
+        return Some(DialOpts::unknown_peer_id().address(address).build());
+    };
+    let options = DialOpts::peer_id(identity::to_libp2p(peer)?);
+    Some(options.condition(PeerCondition::Always).addresses(vec![address]).build())
 }
 
 /// What mDNS heard; never, where there is none.

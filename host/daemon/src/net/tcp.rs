@@ -7,10 +7,8 @@
 //! sends over any uplink but the one that an address names, and refuses addresses that name
 //! none. A dial in the listener's role takes the listener's part of the handshake.
 
-mod closing;
 mod dial;
 mod listener;
-mod secure;
 mod stream;
 
 use std::collections::VecDeque;
@@ -22,26 +20,22 @@ use std::task::{Context, Poll, Waker};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{DialOpts, ListenerId, Transport, TransportError, TransportEvent};
 use libp2p::identity::Keypair;
-use libp2p::{Multiaddr, PeerId};
+use libp2p::Multiaddr;
 use pointsman_core::input::Protocol;
 
 use self::dial::Dial;
 use self::listener::Listener;
-use self::secure::Security;
 use super::address::{Host, Target};
 use super::bindings::{Bindings, Bound};
 use super::failure::ConnectError;
 use super::handshakes::Handshakes;
 use super::registry::{Key, Registry};
+use super::secure::{Output, Security};
 
 /// Connections that are accepted before other tasks have their turn.
 const ACCEPTED_PER_POLL: usize = 64;
-
-/// What a finished handshake gives.
-pub type Output = (PeerId, StreamMuxerBox);
 
 type Upgrade = BoxFuture<'static, Result<Output, ConnectError>>;
 type Event = TransportEvent<Upgrade, ConnectError>;

@@ -31,7 +31,7 @@ use super::trust::{Admitted, Rules, Trust, TrustError};
 use crate::aside::{self, AsideHandle, LearnerSeat};
 use crate::shell::Placed;
 use crate::shell::journal::unix_ms;
-use crate::tasks::off_loop;
+use crate::tasks::{in_background, off_loop};
 
 /// The parts of a node that fill its slots.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ impl Slots {
             };
             candidate.build(&tools)
         };
-        Ok(Found::Ready(Box::new(off_loop(build).await?)))
+        Ok(Found::Ready(Box::new(in_background(build).await?)))
     }
 
     /// Whether the very same code is live with the same settings and bounds.

@@ -1,13 +1,15 @@
 //! Orders out: how the Node's outputs are carried out.
 
+use pointsman_core::bluetooth::RadioAddress;
 use pointsman_core::frame::{ByeCode, Channel, Frame};
 use pointsman_core::id::{DialId, LinkId, PeerId, UplinkId};
 use pointsman_core::input::{Address, DialFailure, Input};
 use pointsman_core::output::{Event, Output};
+use pointsman_radio::Bluetooth;
 
 use super::Shell;
 use super::journal::Happening;
-use crate::net::{LinkSender, SendError};
+use crate::net::{Busy, LinkSender, Net, SendError};
 
 /// How often in one turn orders may be answered on the spot. What is left waits for the next
 /// turn, so that no answer that begets an order keeps the loop from everybody else.
@@ -46,6 +48,17 @@ impl Shell {
         match output {
             Output::Transmit { link, channel, frame } => self.transmit(link, channel, frame),
             Output::Dial { dial, peer, address, uplink } => self.dial(dial, peer, address, uplink),
+            Output::Approach { dial, address, uplink } => self.approach(dial, address, uplink),
+            Output::Scan { uplink, scanning } => {
+                if let Some(bluetooth) = self.radio(uplink) {
+                    bluetooth.scan(radio_scanning(scanning));
+                }
+            }
+            Output::Advertise { uplink, payload } => {
+                if let Some(bluetooth) = self.radio(uplink) {
+                    bluetooth.advertise(Some(payload));
+                }
+            }
             Output::Close { link, reason } => {
                 tracing::debug!(link = link.0, ?reason, "closing a link");
                 if let Some(live) = self.links.get_mut(&link) {
@@ -91,12 +104,25 @@ impl Shell {
     }
 
     fn dial(&mut self, dial: DialId, peer: PeerId, address: Address, uplink: UplinkId) {
+        self.order_dial(dial, uplink, |net, name| net.dial(dial, peer, address, name));
+    }
+
+    fn approach(&mut self, dial: DialId, address: RadioAddress, uplink: UplinkId) {
+        self.order_dial(dial, uplink, |net, name| net.approach(dial, address, name));
+    }
+
+    fn order_dial(
+        &mut self,
+        dial: DialId,
+        uplink: UplinkId,
+        order: impl FnOnce(&Net, String) -> Result<(), Busy>,
+    ) {
         let failure = match self.uplink_name(uplink) {
             None => DialFailure::Unreachable,
             Some(_) if self.stopping => DialFailure::Limited,
-            Some(name) => match self.net.dial(dial, peer, address, name) {
+            Some(name) => match order(&self.net, name) {
                 Ok(()) => return,
-                Err(_) => {
+                Err(Busy) => {
                     self.tally.dials_unheard += 1;
                     DialFailure::Limited
                 }
@@ -105,12 +131,20 @@ impl Shell {
         self.echoes.push(Input::DialFailed { dial, failure });
     }
 
+    fn radio(&self, uplink: UplinkId) -> Option<&Bluetooth> {
+        self.radios.iter().find(|(id, _)| *id == uplink).map(|(_, bluetooth)| bluetooth)
+    }
+
     pub(super) fn happened(&mut self, event: Event) {
         self.aside.happened(&event);
         let link = link_of(&event).and_then(|link| self.links.get(&link));
         let link = link.map(|live| live.info.clone());
         let uplink = match event {
             Event::UplinkChanged(id) | Event::UplinkGone(id) => self.uplink_name(id),
+            Event::ApproachFailed { uplink, .. }
+            | Event::NeighbourFound { uplink, .. }
+            | Event::RangeChanged { uplink, .. }
+            | Event::NeighbourLost { uplink, .. } => self.uplink_name(uplink),
             Event::LinkUp(_)
             | Event::LinkDown(..)
             | Event::Suspect(..)
@@ -123,6 +157,8 @@ impl Shell {
             | Event::Swapped { .. }
             | Event::Proven { .. }
             | Event::RolledBack { .. }
+            | Event::Fading(_)
+            | Event::Steady(_)
             | Event::Resumed(_) => None,
         };
         self.journal.write(Happening::Node { event, link, uplink });
@@ -137,6 +173,8 @@ fn link_of(event: &Event) -> Option<LinkId> {
         | Event::Suspect(link, _)
         | Event::Recovered(link, _)
         | Event::Hedged { from: link, .. }
+        | Event::Fading(link)
+        | Event::Steady(link)
         | Event::Closed(link, _) => Some(link),
         Event::Moved { .. }
         | Event::DialFailed { .. }
@@ -146,6 +184,10 @@ fn link_of(event: &Event) -> Option<LinkId> {
         | Event::Swapped { .. }
         | Event::Proven { .. }
         | Event::RolledBack { .. }
+        | Event::ApproachFailed { .. }
+        | Event::NeighbourFound { .. }
+        | Event::RangeChanged { .. }
+        | Event::NeighbourLost { .. }
         | Event::Resumed(_) => None,
     }
 }

@@ -8,6 +8,7 @@ use pointsman_core::input::{Address, Input, Source};
 use pointsman_core::policy::{Failover, Role, Selector, Swap};
 use pointsman_core::snapshot::Snapshot;
 use pointsman_engine::shadow::Shadow;
+use pointsman_radio::Counters;
 use tokio::sync::oneshot;
 
 use super::Shell;
@@ -16,6 +17,7 @@ use super::journal::Happening;
 use super::mail::Waiting;
 use crate::aside::AsideReport;
 use crate::net::ListenAddress;
+use crate::radio::{RadioState, Radios};
 
 /// An order to the loop. A reply that nobody waits for any more is dropped.
 #[derive(Debug)]
@@ -87,6 +89,8 @@ pub struct Report {
     pub aside: AsideReport,
     /// What is out of the ordinary now, the worst first.
     pub findings: Vec<OpenFinding>,
+    /// The Bluetooth adapters.
+    pub radios: Vec<RadioState>,
     /// Uplinks that are cut: name, inbound, outbound.
     pub cuts: Vec<(String, bool, bool)>,
     /// Messages for applications here.
@@ -115,6 +119,8 @@ pub struct Tally {
     pub connections_refused: u64,
     /// Inbound connections that never finished their handshake.
     pub handshakes_failed: u64,
+    /// What the radios counted.
+    pub radio: Counters,
 }
 
 impl Shell {
@@ -156,12 +162,14 @@ impl Shell {
             listening: self.net.addresses(),
             aside: self.aside.report(),
             findings: self.findings.list(),
+            radios: self.radio_states.values().cloned().collect(),
             cuts: cuts.filter(|&(_, inbound, outbound)| inbound || outbound).collect(),
             mail: self.mail.waiting(),
             under_way: self.waiters.len(),
             tally: Tally {
                 connections_refused: self.net.refusals().refused(),
                 handshakes_failed: self.net.refusals().failed(),
+                radio: Radios::counters(&self.radios),
                 ..self.tally
             },
         }

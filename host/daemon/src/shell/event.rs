@@ -8,6 +8,7 @@ use super::{Command, Sources};
 use crate::aside::AsideFact;
 use crate::net::{LinkFact, NetFact};
 use crate::power::Power;
+use crate::radio::RadioNews;
 use crate::uplinks::UplinkFact;
 
 /// Something happened outside of the Node.
@@ -27,6 +28,8 @@ pub(super) enum Event {
     Uplink(UplinkFact),
     /// A dial, a listener or discovery has news.
     Net(NetFact),
+    /// A Bluetooth adapter has news.
+    Radio(RadioNews),
     /// Battery or mains changed.
     Powered(Power),
     /// A policy off the loop answered.
@@ -61,6 +64,7 @@ impl Sources {
             Some(submission) = self.submissions.recv() => Event::Submitted(submission),
             Some(fact) = self.uplinks.recv() => Event::Uplink(fact),
             Some(fact) = self.net.recv() => Event::Net(fact),
+            Some(news) = self.radio.recv() => Event::Radio(news),
             Ok(()) = self.power.changed() => Event::Powered(*self.power.borrow_and_update()),
             Some(fact) = self.aside.recv() => Event::Aside(fact),
             () = timer => Event::Due,

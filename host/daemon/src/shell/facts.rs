@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pointsman_core::id::{PeerNumber, UplinkId};
 use pointsman_core::input::{Input, Send, Uplink};
 use pointsman_core::policy::Policy;
+use pointsman_radio::Heard;
 use pointsman_sdk::anomaly::Finding;
 
 use super::findings::Change;
@@ -14,6 +15,7 @@ use super::sends::Submission;
 use super::{Live, Shell};
 use crate::aside::AsideFact;
 use crate::net::{LinkFact, Listener, NetFact};
+use crate::radio::{RadioNews, RadioState};
 use crate::uplinks::UplinkFact;
 
 impl Shell {
@@ -93,6 +95,41 @@ impl Shell {
                 self.bindings.remove(id);
             }
         }
+    }
+
+    /// An adapter that can be used is an uplink like any other.
+    pub(super) fn radio_news(&mut self, news: RadioNews) {
+        match news {
+            RadioNews::Usable { uplink, binding, state } => {
+                self.note_radio(uplink.id, state);
+                // As an uplink it may be another one than before: of another name or address.
+                let same = |old: &Uplink| old.name == uplink.name && old.radio == uplink.radio;
+                if self.uplinks.get(&uplink.id).is_some_and(|old| !same(old)) {
+                    self.uplink_fact(UplinkFact::Gone(uplink.id));
+                }
+                self.uplink_fact(UplinkFact::Changed { uplink, binding });
+            }
+            RadioNews::Unusable { id, state } => {
+                self.note_radio(id, state);
+                if self.uplinks.contains_key(&id) {
+                    self.uplink_fact(UplinkFact::Gone(id));
+                }
+            }
+            RadioNews::Heard { id, heard } => {
+                let Heard { address, payload, rssi } = heard;
+                self.node.handle(self.now, Input::Overheard { uplink: id, address, payload, rssi });
+            }
+        }
+    }
+
+    /// Remembers how a radio is, and says so when it changed.
+    fn note_radio(&mut self, id: UplinkId, state: RadioState) {
+        if self.radio_states.get(&id) == Some(&state) {
+            return;
+        }
+        tracing::info!("{}", state.sentence());
+        self.journal.write(Happening::Radio(state.clone()));
+        self.radio_states.insert(id, state);
     }
 
     /// An answer from off the loop. One that comes after what it is about is gone changes

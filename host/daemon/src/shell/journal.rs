@@ -17,6 +17,7 @@ use pointsman_sdk::Transport;
 use tokio::sync::watch;
 
 use super::findings::OpenFinding;
+use crate::radio::RadioState;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub enum Happening {
         /// Why it was refused.
         why: String,
     },
+    /// A Bluetooth adapter can be used, or can't any more.
+    Radio(RadioState),
     /// The node finishes what is under way and ends.
     Stopping,
 }

@@ -115,6 +115,11 @@ fn whole(
     }
 }
 
+/// The entry of the config that is about an interface or an adapter of that name.
+pub(crate) fn entry_for<'a>(config: &'a [UplinkConfig], name: &str) -> Option<&'a UplinkConfig> {
+    config.iter().find(|entry| covers(entry, name))
+}
+
 /// Whether an entry is about an interface of that name.
 fn covers(entry: &UplinkConfig, interface: &str) -> bool {
     let pattern = entry.interface.as_deref().unwrap_or(&entry.name);

@@ -112,6 +112,7 @@ fn uplink(id: UplinkId, found: &Found, group: Option<u32>) -> Uplink {
     Uplink {
         id,
         name: found.name.clone(),
+        radio: None,
         has_default_route: found.has_default_route,
         addresses: found.addresses.iter().map(text).collect(),
         risk_group: group.unwrap_or(id.0),

@@ -38,7 +38,7 @@ impl Stranger {
             addresses: vec![ATTACKER.into()],
             cut: Arc::default(),
         });
-        let mut transport = transport(keypair, bindings, Registry::default())?;
+        let mut transport = transport(keypair, bindings, Registry::default(), Vec::new())?;
         let address = with_uplink(&address.parse().map_err(io::Error::other)?, "lo1");
         let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::New };
         let dial = transport.dial(address, options).map_err(io::Error::other)?;

@@ -111,7 +111,7 @@ impl Node {
             addresses: vec![address.parse().unwrap()],
             cut: Arc::default(),
         });
-        let (net, facts) = start(options, bindings, registry).unwrap();
+        let (net, facts) = start(options, bindings, registry, Vec::new()).unwrap();
         Self { id, net, links: facts.links, facts: facts.net, address }
     }
 
@@ -119,6 +119,7 @@ impl Node {
         let uplink = Uplink {
             id: UplinkId(1),
             name: "lo1".into(),
+            radio: None,
             has_default_route: false,
             addresses: vec![format!("{}/8", self.address)],
             risk_group: 1,

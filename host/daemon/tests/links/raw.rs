@@ -37,7 +37,7 @@ impl Raw {
             addresses: vec!["127.0.0.1".parse().unwrap()],
             cut: Arc::default(),
         });
-        let mut transport = transport(&keypair, bindings, registry.clone()).unwrap();
+        let mut transport = transport(&keypair, bindings, registry.clone(), Vec::new()).unwrap();
         let address = with_uplink(&node.address(medium).text.parse().unwrap(), "lo1");
         let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::Reuse };
         let dial = transport.dial(address.clone(), options).unwrap();

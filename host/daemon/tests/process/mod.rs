@@ -28,6 +28,8 @@ quic = 0
 tcp = 0
 [mdns]
 enabled = false
+[bluetooth]
+enabled = false
 [uplinks]
 others = false
 [[uplink]]

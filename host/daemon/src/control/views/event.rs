@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use pointsman_core::bluetooth::RadioAddress;
 use pointsman_core::id::PeerId;
 use pointsman_core::input::DownReason;
 use pointsman_core::output::{CloseReason, Event, Violation};
 use pointsman_core::policy::Role;
+use pointsman_radio::Adapter;
 use pointsman_sdk::failover;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -36,7 +38,8 @@ pub struct EventView {
     /// What only this kind has: `late_us`, `silent_us`, `packets`, `bytes`, `reason`, `onto`,
     /// `resent`, `because`, `address`, `why`, `role`, `strikes`, `asleep_us`, `keys`,
     /// `inbound`, `outbound`, `addresses`, `rule`, `severity`, `metric`, `evidence`, `remedy`,
-    /// `generation`, `to`, `module`, `policy`, `back`, `left_s`, `what`.
+    /// `generation`, `to`, `module`, `policy`, `back`, `left_s`, `what`, `metres`,
+    /// `metres_least`, `metres_most`, `in_range`, `usable`.
     pub details: BTreeMap<String, Value>,
 }
 
@@ -64,6 +67,7 @@ pub fn followed(followed: &Followed) -> FollowedView {
 fn view(record: &Record) -> EventView {
     let (link, uplink) = match &record.what {
         Happening::Node { link, uplink, .. } => (link.as_deref(), uplink.clone()),
+        Happening::Radio(state) => (None, state.name.clone()),
         Happening::Cut { uplink, .. } | Happening::ListenFailed { uplink, .. } => {
             (None, Some(uplink.clone()))
         }
@@ -161,6 +165,10 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
             Told::new("edit-refused", format!("{what}: the node goes on as it was: {why}"))
                 .with("what", what.as_str())
                 .with("why", why.as_str())
+        }
+        Happening::Radio(state) => {
+            let usable = matches!(state.adapter, Adapter::Usable { .. });
+            Told::new("radio", state.sentence()).with("usable", usable)
         }
         Happening::Stopping => Told::new("stopping", "the node finishes and stops"),
     }
@@ -267,11 +275,55 @@ fn node_event(event: &Event, info: Option<&LinkInfo>, uplink: &str) -> Told {
         Event::RolledBack { role, generation, to, because } => {
             rolled_back(*role, *generation, *to, &because.to_string())
         }
+        Event::ApproachFailed { address, failure, .. } => {
+            let why = failure_name(*failure);
+            neighbour("dial-failed", format!("{address} cannot be reached by {uplink}: {why}"), address)
+                .with("why", why)
+        }
+        Event::NeighbourFound { address, distance_cm, .. } => {
+            let far = distance_cm.map(|cm| format!(", about {:.1} m away", f64::from(cm) / 100.0));
+            let far = far.unwrap_or_default();
+            let text = format!("{address} is in radio range of {uplink}{far}");
+            neighbour("neighbour-found", text, address)
+        }
+        Event::RangeChanged { address, distance_cm, least_cm, most_cm, in_range, .. } => {
+            let distance = [*distance_cm, *least_cm, *most_cm].map(|cm| f64::from(cm) / 100.0);
+            range_changed(address, distance, *in_range)
+        }
+        Event::NeighbourLost { address, .. } => {
+            let text = format!("{address} was not heard by {uplink} any more");
+            neighbour("neighbour-lost", text, address)
+        }
+        Event::Fading(link) => {
+            Told::new("fading", format!("{} fades: its other end goes away", name(link.0)))
+                .on(link.0)
+        }
+        Event::Steady(link) => {
+            Told::new("steady", format!("{} does not fade any more", name(link.0))).on(link.0)
+        }
         Event::Resumed(asleep_us) => {
             Told::new("resumed", format!("the machine slept for {} ms", asleep_us / 1000))
                 .with("asleep_us", *asleep_us)
         }
     }
+}
+
+fn neighbour(kind: &'static str, text: String, address: &RadioAddress) -> Told {
+    Told::new(kind, text).with("address", address.to_string())
+}
+
+fn range_changed(
+    address: &RadioAddress,
+    [metres, least, most]: [f64; 3],
+    in_range: bool,
+) -> Told {
+    let range = if in_range { "in range" } else { "out of range" };
+    let text = format!("{address} is about {metres:.1} m away ({least:.1} to {most:.1}), {range}");
+    neighbour("range-changed", text, address)
+        .with("metres", metres)
+        .with("metres_least", least)
+        .with("metres_most", most)
+        .with("in_range", in_range)
 }
 
 fn seated(kind: &'static str, role: Role, generation: u64) -> Told {
@@ -330,6 +382,9 @@ fn close_name(reason: CloseReason) -> &'static str {
         CloseReason::ByPeer => "by-peer",
         CloseReason::Policy => "policy",
         CloseReason::UplinkGone => "uplink-gone",
+        CloseReason::OutOfSight => "out-of-sight",
+        CloseReason::Faded => "faded",
+        CloseReason::Spare => "spare",
         CloseReason::Dead => "dead",
     }
 }

@@ -1,5 +1,6 @@
 //! Links.
 
+use pointsman_core::bluetooth::stream::Carrier;
 use pointsman_core::input::Protocol;
 use pointsman_core::snapshot::{LinkSnapshot, Snapshot};
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,10 @@ pub struct LinkView {
     pub peer: String,
     /// `bluetooth`, `wifi-direct`, `lan`, `internet`, `relay` or `mesh`.
     pub transport: String,
-    /// `quic` or `tcp`.
+    /// `quic`, `tcp` or `bluetooth`.
     pub protocol: String,
+    /// What carries a link's bytes on the air; `null` where it is no radio's.
+    pub channel: Option<ChannelView>,
     /// The local interface that it is bound to.
     pub uplink: String,
     /// What the peer calls its interface; empty before its hello.
@@ -55,6 +58,15 @@ pub struct LinkView {
     pub reliability_ppm: u32,
 }
 
+/// What carries a link's bytes on the air.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelView {
+    /// `gatt` or `l2cap`.
+    pub carrier: String,
+    /// The longest value that it carries, in bytes.
+    pub mtu: u16,
+}
+
 /// All links, by peer.
 pub fn links(snapshot: &Snapshot) -> Vec<LinkView> {
     let of_peer = |peer: &pointsman_core::snapshot::PeerSnapshot| {
@@ -71,6 +83,10 @@ fn view(snapshot: &Snapshot, peer: &str, link: &LinkSnapshot) -> LinkView {
         peer: peer.to_owned(),
         transport: link.transport.name().to_owned(),
         protocol: protocol_name(link.protocol).to_owned(),
+        channel: link.channel.map(|(carrier, mtu)| ChannelView {
+            carrier: carrier_name(carrier).to_owned(),
+            mtu,
+        }),
         uplink: uplink.map(|uplink| uplink.name.clone()).unwrap_or_default(),
         remote_uplink: link.remote_uplink.clone(),
         remote: link.remote.clone(),
@@ -90,6 +106,13 @@ fn view(snapshot: &Snapshot, peer: &str, link: &LinkSnapshot) -> LinkView {
         late_ppm: link.late_ppm,
         loss_ppm: link.loss_ppm,
         reliability_ppm: link.reliability_ppm,
+    }
+}
+
+fn carrier_name(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Gatt => "gatt",
+        Carrier::L2cap => "l2cap",
     }
 }
 

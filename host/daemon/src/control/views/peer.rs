@@ -9,8 +9,10 @@ use pointsman_sdk::reputation::Kind;
 use pointsman_sdk::selector::Class;
 use serde::{Deserialize, Serialize};
 
+use super::radio::{NeighbourView, neighbours};
+
 /// A peer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PeerView {
     /// Who.
     pub peer: String,
@@ -22,6 +24,8 @@ pub struct PeerView {
     pub links_usable: usize,
     /// Least smoothed round-trip time of those.
     pub srtt_us: Option<u32>,
+    /// Where it is in radio range.
+    pub neighbours: Vec<NeighbourView>,
     /// Where it may be reachable.
     pub addresses: Vec<AddressView>,
     /// What waits for it, by class, the most urgent first.
@@ -69,10 +73,13 @@ pub struct QueueView {
 
 /// All peers, in the order of their appearance.
 pub fn peers(snapshot: &Snapshot) -> Vec<PeerView> {
-    snapshot.peers.iter().map(|peer| view(snapshot.at, peer)).collect()
+    let neighbours = neighbours(snapshot);
+    snapshot.peers.iter().map(|peer| view(snapshot.at, peer, &neighbours)).collect()
 }
 
-fn view(now: Time, peer: &PeerSnapshot) -> PeerView {
+fn view(now: Time, peer: &PeerSnapshot, neighbours: &[NeighbourView]) -> PeerView {
+    let name = peer.peer.to_string();
+    let is_it = |one: &&NeighbourView| one.peer.as_ref() == Some(&name);
     let usable = || peer.links.iter().filter(|one| one.state == LinkState::Up && !one.masked);
     PeerView {
         peer: peer.peer.to_string(),
@@ -80,6 +87,7 @@ fn view(now: Time, peer: &PeerSnapshot) -> PeerView {
         links: peer.links.len(),
         links_usable: usable().count(),
         srtt_us: usable().filter_map(|link| link.srtt_us).min(),
+        neighbours: neighbours.iter().filter(is_it).cloned().collect(),
         addresses: peer.addresses.iter().map(|one| address(now, one)).collect(),
         queues: Class::ALL
             .iter()

@@ -6,13 +6,13 @@ use pointsman_core::limits;
 use pointsman_core::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
-use super::{FindingView, PolicyView, hex64};
+use super::{FindingView, NeighbourView, PolicyView, RadioView, hex64};
 use crate::handle::About;
 use crate::policies::Now;
 use crate::shell::Report;
 
 /// The node as a whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatusView {
     /// This node's identity.
     pub peer: String,
@@ -32,6 +32,10 @@ pub struct StatusView {
     pub listening: Vec<ListenView>,
     /// Its interfaces.
     pub uplinks: Vec<UplinkView>,
+    /// Its Bluetooth adapters; empty where Bluetooth is not enabled.
+    pub radios: Vec<RadioView>,
+    /// Nodes in radio range.
+    pub neighbours: Vec<NeighbourView>,
     /// Peers that it knows.
     pub peers: usize,
     /// Peers with a usable link.
@@ -112,6 +116,8 @@ pub fn status(about: &About, slots: &[Now], report: &Report) -> StatusView {
         config: about.config_file.as_ref().map(|file| file.display().to_string()),
         listening: listening(report),
         uplinks: uplinks(report),
+        radios: report.radios.iter().map(super::radio).collect(),
+        neighbours: super::neighbours(node),
         peers: peers.len(),
         peers_linked: peers.iter().filter(|peer| peer.links_usable > 0).count(),
         links: peers.iter().map(|peer| peer.links).sum(),
@@ -163,6 +169,10 @@ fn counters(report: &Report) -> BTreeMap<String, u64> {
         ("dials_unheard", tally.dials_unheard),
         ("connections_refused", tally.connections_refused),
         ("handshakes_failed", tally.handshakes_failed),
+        ("adverts_dropped", tally.radio.adverts_dropped),
+        ("radio_arrivals_refused", tally.radio.arrivals_refused),
+        ("radio_arrivals_unopened", tally.radio.arrivals_unopened),
+        ("radio_arrivals_untaken", tally.radio.arrivals_untaken),
         ("standings_asked", aside.reputation.asked),
         ("inspections_asked", aside.anomaly.asked),
         ("aside_dropped", aside.dropped),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pointsman_core::input::LinkSample;
+use pointsman_radio::{Gauge, Reading};
 use tokio::net::TcpStream;
 
 use super::loss::Loss;
@@ -20,6 +21,7 @@ pub struct LinkHandle {
 enum Below {
     Quic(quinn::Connection),
     Tcp(Weak<TcpStream>),
+    Radio(Gauge),
 }
 
 impl LinkHandle {
@@ -31,12 +33,17 @@ impl LinkHandle {
         Self { below: Below::Tcp(Arc::downgrade(stream)), loss: Arc::default() }
     }
 
+    pub(in crate::net) fn radio(gauge: Gauge) -> Self {
+        Self { below: Below::Radio(gauge), loss: Arc::default() }
+    }
+
     /// What the protocol measured; all `None` of a connection that is gone. Loss is that of
     /// the packets since the sample before.
     pub fn sample(&self) -> LinkSample {
         match &self.below {
             Below::Quic(connection) => self.quic_sample(connection),
             Below::Tcp(stream) => self.tcp_sample(stream).unwrap_or_default(),
+            Below::Radio(gauge) => gauge.read().map(radio_sample).unwrap_or_default(),
         }
     }
 
@@ -44,7 +51,7 @@ impl LinkHandle {
     pub fn datagrams(&self) -> Option<quinn::Connection> {
         match &self.below {
             Below::Quic(connection) => Some(connection.clone()),
-            Below::Tcp(_) => None,
+            Below::Tcp(_) | Below::Radio(_) => None,
         }
     }
 
@@ -53,6 +60,7 @@ impl LinkHandle {
         match &self.below {
             Below::Quic(connection) => connection.close_reason().is_none(),
             Below::Tcp(stream) => stream.strong_count() > 0,
+            Below::Radio(gauge) => gauge.is_alive(),
         }
     }
 
@@ -66,6 +74,7 @@ impl LinkHandle {
             cwnd_bytes: Some(u32::try_from(path.cwnd).unwrap_or(u32::MAX)),
             queued_bytes: None,
             loss_ppm: self.loss(path.sent_packets, path.lost_packets),
+            channel: None,
         }
     }
 
@@ -76,10 +85,22 @@ impl LinkHandle {
             cwnd_bytes: Some(info.cwnd_bytes),
             queued_bytes: Some(info.notsent_bytes),
             loss_ppm: self.loss(info.segments_sent.into(), info.segments_resent.into()),
+            channel: None,
         })
     }
 
     fn loss(&self, sent: u64, lost: u64) -> Option<u32> {
         self.loss.lock().unwrap_or_else(PoisonError::into_inner).observe(sent, lost)
+    }
+}
+
+fn radio_sample(reading: Reading) -> LinkSample {
+    let saturated = |number: u128| u32::try_from(number).unwrap_or(u32::MAX);
+    LinkSample {
+        rtt_us: reading.srtt.map(|srtt| saturated(srtt.as_micros())),
+        cwnd_bytes: None,
+        queued_bytes: Some(saturated(reading.queued as u128)),
+        loss_ppm: None,
+        channel: Some((reading.carrier, reading.mtu)),
     }
 }

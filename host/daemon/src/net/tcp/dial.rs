@@ -12,14 +12,13 @@ use socket2::Type;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use super::Output;
-use super::secure::Security;
 use super::stream::{CutStream, tune};
 use crate::net::address::{Family, Target};
 use crate::net::bindings::Binding;
 use crate::net::failure::ConnectError;
 use crate::net::handshakes::HANDSHAKE_MAX;
 use crate::net::registry::{Key, LinkHandle, Registered, Registry};
+use crate::net::secure::{Output, Security};
 use crate::net::sockets;
 
 /// How long the kernel may take to connect: two lost SYNs.

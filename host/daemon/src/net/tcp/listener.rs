@@ -17,7 +17,6 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use super::Event;
 use super::dial::finish;
-use super::secure::Security;
 use super::stream::{CutStream, tune};
 use crate::net::address::compose;
 use crate::net::bindings::{Binding, Bound};
@@ -25,6 +24,7 @@ use crate::net::failure::ConnectError;
 use crate::net::handshakes::{HANDSHAKE_MAX, Handshakes};
 use crate::net::listening::Announced;
 use crate::net::registry::{Key, Registry};
+use crate::net::secure::Security;
 use crate::net::sockets;
 
 /// Connections that the kernel holds for us until we accept them.

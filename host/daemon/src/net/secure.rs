@@ -1,7 +1,8 @@
-//! From a byte stream to a multiplexer: multistream-select, Noise, yamux.
+//! From a byte stream, whatever carries it, to a multiplexer: multistream-select, Noise, yamux.
 
 use std::io;
 
+use futures::{AsyncRead, AsyncWrite};
 use libp2p::PeerId;
 use libp2p::core::Endpoint;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -13,10 +14,8 @@ use libp2p::{noise, yamux};
 use multistream_select::{Negotiated, dialer_select_proto, listener_select_proto};
 use pointsman_core::limits::SUBSTREAMS_PER_LINK_MAX;
 
-use super::Output;
 use super::closing::Prompt;
-use super::stream::CutStream;
-use crate::net::failure::ConnectError;
+use super::failure::ConnectError;
 
 /// Our side of the handshake. Cheap to clone.
 #[derive(Clone)]
@@ -25,7 +24,15 @@ pub(super) struct Security {
     yamux: yamux::Config,
 }
 
-type Encrypted = noise::Output<Negotiated<CutStream>>;
+/// What a finished handshake gives.
+pub type Output = (PeerId, StreamMuxerBox);
+
+type Encrypted<S> = noise::Output<Negotiated<S>>;
+
+/// What a handshake can be done over.
+pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Bytes for S {}
 
 impl Security {
     /// yamux counts the streams of both sides together, and ends a connection that has one
@@ -37,9 +44,9 @@ impl Security {
     }
 
     /// Does the handshake in that role.
-    pub(super) async fn secure(
+    pub(super) async fn secure<S: Bytes>(
         self,
-        stream: CutStream,
+        stream: S,
         role: Endpoint,
     ) -> Result<Output, ConnectError> {
         let (peer, muxer) = match role {
@@ -49,10 +56,10 @@ impl Security {
         Ok((peer, StreamMuxerBox::new(Prompt::new(muxer))))
     }
 
-    async fn outbound(
+    async fn outbound<S: Bytes>(
         self,
-        stream: CutStream,
-    ) -> Result<(PeerId, yamux::Muxer<Negotiated<Encrypted>>), ConnectError> {
+        stream: S,
+    ) -> Result<(PeerId, yamux::Muxer<Negotiated<Encrypted<S>>>), ConnectError> {
         let Self { noise, yamux } = self;
         let version = Version::V1Lazy;
         let chosen = dialer_select_proto(stream, noise.protocol_info(), version).await;
@@ -63,10 +70,10 @@ impl Security {
         Ok((peer, yamux.upgrade_outbound(stream, info).await?))
     }
 
-    async fn inbound(
+    async fn inbound<S: Bytes>(
         self,
-        stream: CutStream,
-    ) -> Result<(PeerId, yamux::Muxer<Negotiated<Encrypted>>), ConnectError> {
+        stream: S,
+    ) -> Result<(PeerId, yamux::Muxer<Negotiated<Encrypted<S>>>), ConnectError> {
         let Self { noise, yamux } = self;
         let chosen = listener_select_proto(stream, noise.protocol_info()).await;
         let (info, stream) = chosen.map_err(wrong)?;
