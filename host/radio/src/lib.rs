@@ -1,0 +1,44 @@
+//! The Bluetooth radio: hears adverts, says its own, and makes connections that carry bytes.
+//!
+//! [`start`] brings the radio of this machine up and [`Bluetooth`] orders it about; what it hears
+//! and who connects comes out of [`Told`]. A radio that is absent, off or denied is no error but a
+//! fact, [`Adapter::Unusable`], with the remedy in it, and a radio that comes back is taken up
+//! again without being asked.
+//!
+//! Below, a [`Radio`] is ordered in [`Order`]s and answers in [`Fact`]s. There is one for BlueZ,
+//! one for other systems, which can't be connected to, and a [`scripted`] one for tests. Above it
+//! one task for each connection drives the byte stream of `pointsman_core::bluetooth`; it ends
+//! with its [`Channel`]. Nothing here knows peers, keys or policies: an address proves nothing,
+//! and who is behind it is for a handshake over the channel to find out.
+
+mod adapter;
+mod bluetooth;
+mod channel;
+mod options;
+mod radio;
+pub mod scripted;
+
+pub use adapter::{Adapter, Why};
+pub use bluetooth::{Bluetooth, Counters, DialError, Heard, RadioFact, Told};
+pub use channel::{Channel, Gauge, Reading};
+pub use options::{Options, Scanning};
+pub use radio::{Carrier, ConnectionId, Fact, Order, Radio};
+
+use tokio::sync::mpsc;
+
+/// Starts the radio of this machine. It never fails: what is wrong with the radio is told, and
+/// tried again. Must be called within a tokio runtime, and ends when the last [`Bluetooth`] and
+/// the [`Told`] are dropped.
+pub fn start(options: Options) -> (Bluetooth, Told) {
+    bluetooth::idle(options)
+}
+
+/// Starts with a radio of one's own, which tells its facts through `facts`.
+pub fn start_with(
+    radio: impl Radio,
+    facts: mpsc::Receiver<Fact>,
+    options: Options,
+) -> (Bluetooth, Told) {
+    drop((radio, facts));
+    bluetooth::idle(options)
+}

@@ -1,0 +1,62 @@
+//! What a radio is told once, at its start.
+
+use std::time::Duration;
+
+/// What to look for and what to be on the air, and with which adapter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The UUID of our network's GATT service, which advertisements carry.
+    pub service: [u8; 16],
+    /// The characteristic that a central writes to.
+    pub inlet: [u8; 16],
+    /// The characteristic that notifies a central.
+    pub outlet: [u8; 16],
+    /// The adapter to use, such as `hci0`; without it, the first that is there.
+    pub adapter: Option<String>,
+    /// The company whose manufacturer data our advertisements are; `0xFFFF` is nobody's.
+    pub company: u16,
+    /// When a scan has heard nothing at all for so long, it is begun anew, and when that does not
+    /// help, so is the whole session. Too short restarts scans in quiet places for nothing.
+    pub watchdog: Duration,
+    /// Whether connections may move to an L2CAP channel, which is faster.
+    pub l2cap: bool,
+    /// How many connections there may be at once, both ways together. Controllers often carry
+    /// no more than eight.
+    pub connections_max: usize,
+    /// How long an inbound connection may take to open before it is dropped.
+    pub opening_max: Duration,
+    /// How many adverts may wait to be taken before they are dropped.
+    pub facts_max: usize,
+}
+
+impl Options {
+    /// Options for a service with its two characteristics, and defaults for the rest.
+    pub fn new(service: [u8; 16], inlet: [u8; 16], outlet: [u8; 16]) -> Self {
+        Self {
+            service,
+            inlet,
+            outlet,
+            adapter: None,
+            company: 0xFFFF,
+            watchdog: Duration::from_secs(60),
+            l2cap: true,
+            connections_max: 8,
+            opening_max: Duration::from_secs(5),
+            facts_max: 256,
+        }
+    }
+}
+
+/// Whether and how much the radio listens for adverts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scanning {
+    /// It does not.
+    Off,
+    /// It listens for `window_ms` out of every `interval_ms`; all the time if they are equal.
+    On {
+        /// How long it listens, in milliseconds.
+        window_ms: u32,
+        /// From one beginning to the next, in milliseconds.
+        interval_ms: u32,
+    },
+}
