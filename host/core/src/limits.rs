@@ -51,9 +51,6 @@ pub const LINKS_PER_PEER_MAX: usize = 16;
 /// Local interfaces.
 pub const UPLINKS_MAX: usize = 32;
 
-/// Bluetooth adapters of a node.
-pub const ADAPTERS_MAX: usize = 4;
-
 /// Bluetooth links over one adapter: common controllers hold 7 to 10 connections.
 pub const ADAPTER_LINKS_MAX: usize = 7;
 

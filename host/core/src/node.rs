@@ -102,7 +102,7 @@ impl Node {
     /// bits and random below: it is the seed of every choice that chance decides, and message
     /// numbers begin anew with it.
     pub fn new(me: PeerId, config: NodeConfig, session: u64) -> Self {
-        let neighbours = Neighbourhood::new(config.bluetooth, session);
+        let neighbours = Neighbourhood::new(me, config.bluetooth, session);
         Self {
             me,
             config,
@@ -245,7 +245,7 @@ impl Node {
 
     fn configured(&mut self, config: NodeConfig) {
         self.config = config;
-        self.neighbours.configure(self.now, self.config.bluetooth);
+        self.neighbours.configured(self.now, self.config.bluetooth);
         let unwanted: Vec<LinkId> =
             self.links.values().filter(|link| !self.allows(link)).map(Link::id).collect();
         for link in unwanted {

@@ -4,7 +4,7 @@ use pointsman_sdk::Transport;
 use pointsman_sdk::reputation::Standing;
 use pointsman_sdk::selector::Class;
 
-pub use crate::bluetooth::neighbours::NeighbourSnapshot;
+pub use crate::bluetooth::neighbours::{BluetoothCounters, NeighbourState, NeighbourView};
 use crate::bluetooth::stream::Carrier;
 use crate::id::{LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::DialFailure;
@@ -12,7 +12,7 @@ use crate::input::{Address, Protocol, Source, Uplink};
 use crate::policy::Strike;
 
 /// A copy of the Node's state at one instant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// When it was taken.
     pub at: Time,
@@ -21,7 +21,9 @@ pub struct Snapshot {
     /// The local interfaces.
     pub uplinks: Vec<Uplink>,
     /// Who is in radio range.
-    pub neighbours: Vec<NeighbourSnapshot>,
+    pub neighbours: Vec<NeighbourView>,
+    /// What was counted of them.
+    pub bluetooth: BluetoothCounters,
     /// The peers, in the order of their appearance.
     pub peers: Vec<PeerSnapshot>,
     /// The selector's slot.

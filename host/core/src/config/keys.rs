@@ -14,7 +14,7 @@ use super::{Allow, Config, Module, PeerConfig, UplinkConfig};
 use crate::id::PeerId;
 use crate::input::Address;
 use crate::limits::{
-    ADAPTER_LINKS_MAX, ADAPTERS_MAX, ADDRESSES_PER_PEER_MAX, LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, UPLINKS_MAX,
+    ADAPTER_LINKS_MAX, BLUETOOTH_RADIOS_MAX, ADDRESSES_PER_PEER_MAX, LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, UPLINKS_MAX,
 };
 use crate::policy::builtin::{ANOMALIES, FAILOVERS, REPUTATIONS, SELECTORS};
 use toml::de::DeArray;
@@ -225,7 +225,7 @@ pub(super) static KEYS: [Key<Config>; 61] = [
         "bluetooth.adapters",
         Field::Texts {
             rule: rules::ADAPTER,
-            most: ADAPTERS_MAX,
+            most: BLUETOOTH_RADIOS_MAX,
             called: "names of adapters",
             set: |c, names| c.bluetooth.adapters = names,
         },

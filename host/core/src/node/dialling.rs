@@ -44,8 +44,12 @@ impl Node {
             self.counters.uplinks_refused += 1;
             return;
         }
+        let before = self.uplinks.get(&id).and_then(|uplink| uplink.radio);
         match uplink.radio {
-            Some(traits) => self.neighbours.radio_up(self.now, id, traits),
+            Some(traits) if before != Some(traits) => {
+                self.neighbours.radio_up(self.now, id, traits);
+            }
+            Some(_) => {}
             None => self.neighbours.radio_down(self.now, id),
         }
         self.uplinks.insert(id, uplink);

@@ -96,7 +96,7 @@ impl Node {
     pub(super) fn neighbour_heard(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id).filter(|link| is_radio(link)) else { return };
         let is_proven = link.is_proven();
-        self.neighbours.link_heard(self.now, id);
+        self.neighbours.link_heard(self.now, id, None);
         if is_proven {
             self.neighbours.settled(self.now, id);
         }
@@ -105,7 +105,7 @@ impl Node {
     /// A peer stands so from now on: whether it is worth being dialled when it is near.
     pub(super) fn neighbour_stood(&mut self, number: crate::id::PeerNumber, score: i32) {
         if let Some(peer) = self.peers.get(number).map(|peer| peer.id) {
-            self.neighbours.standing(peer, score > SHUNNED);
+            self.neighbours.standing(self.now, peer, score > SHUNNED);
         }
     }
 
@@ -152,7 +152,7 @@ impl Node {
             return row;
         }
         let Some(signal) = self.neighbours.signal(self.now, link.id()) else { return row };
-        let forecast_ms = signal.out_of_range_us.map(|us| saturate(us / 1000));
+        let forecast_ms = signal.gone_in_us.map(|us| saturate(us / 1000));
         PathRow {
             rssi: signal.dbm.map_or(row.rssi, |dbm| (dbm.round() as i32).cast_unsigned()),
             trend: signal
@@ -161,16 +161,6 @@ impl Node {
             down_forecast_ms: forecast_ms.unwrap_or(row.down_forecast_ms),
             ..row
         }
-    }
-
-    /// When the neighbourhood wants to be told the time.
-    pub(super) fn tick_neighbours(&mut self) {
-        self.neighbours.tick(self.now);
-    }
-
-    /// Never, where nothing is near.
-    pub(super) fn neighbours_due(&self) -> Option<Time> {
-        self.neighbours.deadline()
     }
 }
 
