@@ -11,6 +11,10 @@ use core::str::FromStr;
 
 use crate::input::{Address, Protocol};
 
+pub mod advert;
+pub mod neighbours;
+pub mod range;
+
 /// What every Bluetooth address begins with as text: a multiaddr that no other transport takes.
 /// It never leaves the node.
 const PREFIX: &str = "/unix/ble:";

@@ -209,6 +209,23 @@ pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.
 pub const CONFIG_ERRORS_MAX: usize = 100;
 
+/// Local Bluetooth radios.
+pub const BLUETOOTH_RADIOS_MAX: usize = 4;
+/// Neighbours that are remembered of one radio, and so [`BLUETOOTH_RADIOS_MAX`] times as many in
+/// total, of about 1 kB each. A crowded hall has some hundreds of devices in earshot.
+pub const NEIGHBOURS_PER_RADIO_MAX: usize = 256;
+/// Of these, places that newcomers get even if all others were heard for a while.
+pub const NEIGHBOURS_FRESH_MIN: usize = 64;
+/// Bluetooth links and dials at once, whatever is configured. No controller holds more.
+pub const BLUETOOTH_LINKS_MAX: usize = 32;
+/// Bluetooth events that wait to be told.
+pub const BLUETOOTH_EVENTS_MAX: usize = 1024;
+/// Events about neighbours that were only heard, in a second; the rest is told later, if it is
+/// still true.
+pub const BLUETOOTH_EVENTS_PER_S: u32 = 8;
+/// Peers that are remembered as not welcome over Bluetooth.
+pub const BLUETOOTH_UNWELCOME_MAX: usize = 1024;
+
 // Bounded by libraries:
 // - yamux 0.14 lets a peer send 256 KiB on a stream before we read it. What it grows that to
 //   is at most 1 GiB for a connection in all, and only as fast as we do read.
@@ -225,6 +242,8 @@ const _: () = {
     assert!(WINDOW_MESSAGES_MAX >= QUEUE_MESSAGES_MAX as u64);
     assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);
     assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
+    assert!(LINKS_MAX > BLUETOOTH_LINKS_MAX);
+    assert!(NEIGHBOURS_PER_RADIO_MAX > NEIGHBOURS_FRESH_MIN + BLUETOOTH_LINKS_MAX);
     assert!(LINK_QUEUE_FRAMES > INFLIGHT_PACKETS_MAX);
     assert!(RADIO_VALUE_BYTES_MIN < GATT_VALUE_BYTES_MAX);
     assert!(L2CAP_WINDOW_BYTES_MAX >= 2 * L2CAP_PACKET_BYTES_MAX);
