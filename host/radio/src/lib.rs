@@ -13,10 +13,14 @@
 
 mod adapter;
 mod bluetooth;
+mod central;
 mod channel;
+#[cfg(target_os = "linux")]
+mod linux;
 mod options;
 mod radio;
 pub mod scripted;
+mod shared;
 
 pub use adapter::{Adapter, Why};
 pub use bluetooth::{Bluetooth, Counters, DialError, Heard, RadioFact, Told};

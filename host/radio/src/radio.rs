@@ -87,7 +87,7 @@ pub enum Fact {
     Connected {
         /// Which.
         connection: ConnectionId,
-        /// The longest value that it carries, in bytes.
+        /// Its ATT MTU, in bytes: values are shorter.
         mtu: u16,
     },
     /// A connection did not come about.
@@ -103,10 +103,10 @@ pub enum Fact {
         connection: ConnectionId,
         /// Whose it is.
         address: RadioAddress,
-        /// The longest value that it carries, in bytes.
+        /// Its ATT MTU, in bytes: values are shorter.
         mtu: u16,
     },
-    /// The longest value that a connection carries over GATT changed.
+    /// The ATT MTU of a connection changed.
     MtuChanged {
         /// Which.
         connection: ConnectionId,
