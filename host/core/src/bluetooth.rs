@@ -4,6 +4,8 @@
 //! Nothing here does IO or reads a clock. The Node owns the [`neighbours`]; each connection of
 //! the radio below owns a [`stream`].
 
+pub mod stream;
+
 use core::fmt;
 use core::str::FromStr;
 

@@ -129,6 +129,25 @@ pub const SUBSTREAMS_PER_LINK_MAX: usize = 16;
 /// Resident memory above which no further connection is accepted, in bytes.
 pub const MEMORY_BYTES_MAX: usize = 1 << 30;
 
+/// Largest value that travels over GATT, in bytes: BlueZ drops longer ones and tells nobody.
+pub const GATT_VALUE_BYTES_MAX: usize = 509;
+/// Largest packet on an L2CAP channel, in bytes, whatever its MTU: 20 ms at 100 kB/s, during
+/// which nothing else is sent.
+pub const L2CAP_PACKET_BYTES_MAX: usize = 2048;
+/// Smallest value of a carrier, in bytes: Bluetooth's smallest MTU of 23, less the header.
+pub const RADIO_VALUE_BYTES_MIN: usize = 20;
+/// Bytes in flight on a radio's stream over GATT: 60 ms at 130 kB/s.
+pub const GATT_WINDOW_BYTES_MAX: usize = 8 << 10;
+/// Bytes in flight on a radio's stream over L2CAP.
+pub const L2CAP_WINDOW_BYTES_MAX: usize = 16 << 10;
+/// Bytes that wait in a radio's stream, in flight or not. It takes much less where its window is
+/// small.
+pub const RADIO_SEND_BYTES_MAX: usize = 32 << 10;
+/// Bytes that a radio's stream holds until they are read.
+pub const RADIO_RECEIVE_BYTES_MAX: usize = 32 << 10;
+/// Frames in flight on a radio's stream.
+pub const RADIO_SEGMENTS_MAX: usize = 128;
+
 /// Bytes of a control request's head and body.
 pub const CONTROL_HEAD_BYTES_MAX: usize = 16 << 10;
 /// See [`CONTROL_HEAD_BYTES_MAX`]. A message may travel in a request.
@@ -204,5 +223,10 @@ const _: () = {
     assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);
     assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
     assert!(LINK_QUEUE_FRAMES > INFLIGHT_PACKETS_MAX);
+    assert!(RADIO_VALUE_BYTES_MIN < GATT_VALUE_BYTES_MAX);
+    assert!(L2CAP_WINDOW_BYTES_MAX >= 2 * L2CAP_PACKET_BYTES_MAX);
+    assert!(RADIO_SEND_BYTES_MAX >= 2 * L2CAP_WINDOW_BYTES_MAX);
+    // Its window is told in 16 bits.
+    assert!(RADIO_RECEIVE_BYTES_MAX <= u16::MAX as usize);
     assert!(UNCLAIMED_LINKS_MAX >= PENDING_INBOUND_MAX as usize + DIALS_MAX);
 };
