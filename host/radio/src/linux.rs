@@ -194,7 +194,10 @@ async fn idle(
                     let why = "there is no adapter to use".to_owned();
                     let _ = facts.send(Fact::ConnectFailed { connection, why }).await;
                 }
-                Order::OpenChannel { .. } | Order::Write { .. } | Order::Disconnect { .. } => {}
+                Order::OpenChannel { .. }
+                | Order::CloseChannel { .. }
+                | Order::Write { .. }
+                | Order::Disconnect { .. } => {}
             }
         }
         End::Stopped

@@ -16,7 +16,7 @@ use bluer::gatt::local::{
 use bluer::{Adapter, Address, DeviceEvent, DeviceProperty, Session};
 use futures::{FutureExt, StreamExt};
 use pointsman_core::bluetooth::RadioAddress;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;

@@ -163,6 +163,11 @@ impl<'a> Session<'a> {
                     }
                 }
             }
+            Order::CloseChannel { connection } => {
+                if let Some(channels) = &mut self.channels {
+                    channels.close(connection);
+                }
+            }
             Order::Write { connection, carrier: Carrier::L2cap, bytes } => {
                 if let Some(channels) = &self.channels {
                     channels.write(connection, bytes);
