@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use pointsman_core::bluetooth::RadioAddress;
 use pointsman_core::bluetooth::stream::{Carrier, Hail, State, Stream, hail};
+use pointsman_core::id::Time;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -28,6 +29,9 @@ const GRACE_CENTRAL: Duration = Duration::from_millis(300);
 const GRACE_PERIPHERAL: Duration = Duration::from_secs(3);
 /// How long the other side may go on after our user has left a channel that was closed.
 const LINGER: Duration = Duration::from_secs(10);
+
+/// Until another look at what was due and could not be done, in microseconds.
+const STUCK_US: u64 = 20_000;
 
 /// The task of a connection.
 pub(crate) struct Driver {
@@ -170,11 +174,11 @@ impl Driver {
     /// Drives the stream until its end.
     async fn carry(&mut self, is_central: bool) -> End {
         loop {
-            self.act();
+            let acted = self.act();
             if let Some(end) = self.outcome(is_central) {
                 return end;
             }
-            let deadline = self.deadline();
+            let deadline = self.deadline(acted);
             tokio::select! {
                 event = self.events.recv() => match event {
                     Some(Fact::Lost { why, .. } | Fact::ConnectFailed { why, .. }) => {
@@ -193,9 +197,13 @@ impl Driver {
         }
     }
 
-    /// When something is to be done, if nothing happens.
-    fn deadline(&self) -> Instant {
-        let of_stream = self.shared.lock().stream.deadline().map(|time| self.shared.at(time));
+    /// When something is to be done, if nothing happens. What was due when everything was done
+    /// waits for the radio to take it, not for time.
+    fn deadline(&self, acted: Time) -> Instant {
+        let of_stream = self.shared.lock().stream.deadline().map(|time| {
+            let is_stuck = time <= acted;
+            self.shared.at(if is_stuck { acted.after(STUCK_US) } else { time })
+        });
         let never = Instant::now() + Duration::from_secs(3600);
         [of_stream, self.until].into_iter().flatten().min().unwrap_or(never)
     }
@@ -251,7 +259,7 @@ impl Driver {
     }
 
     /// Orders all that the stream wants now, and wakes whoever can go on.
-    fn act(&mut self) {
+    fn act(&mut self) -> Time {
         let (connection, now) = (self.connection, self.shared.now());
         let mut inner = self.shared.lock();
         let stream = &mut inner.stream;
@@ -272,6 +280,7 @@ impl Driver {
             self.radio.order(Order::CloseChannel { connection });
         }
         inner.wake();
+        now
     }
 
     /// Whether it is over, after handing out the channel if it can be by now.
