@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use pointsman_core::bluetooth::RadioAddress;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::{Adapter, Channel, Options, Scanning};
+use crate::hub::{Dial, Tally};
+use crate::{Adapter, Channel, Order, Radio, Scanning};
 
 /// A handle on the radio, cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Bluetooth {
-    shared: Arc<Shared>,
+    radio: Arc<dyn Radio>,
+    dials: mpsc::Sender<Dial>,
+    tally: Arc<Tally>,
 }
 
 /// What the radio tells. Both channels are bounded: adverts are dropped and counted when nobody
@@ -86,42 +89,45 @@ pub struct Counters {
     pub arrivals_untaken: u64,
 }
 
-#[derive(Debug)]
-struct Shared {
-    _facts: mpsc::Sender<RadioFact>,
-    _arrived: mpsc::Sender<(RadioAddress, Channel)>,
-}
-
 impl Bluetooth {
-    /// Listens for adverts from now on, or stops to.
-    pub fn scan(&self, scanning: Scanning) {
-        let _ = (&self.shared, scanning);
+    pub(crate) fn new(
+        radio: Arc<dyn Radio>,
+        dials: mpsc::Sender<Dial>,
+        tally: Arc<Tally>,
+    ) -> Self {
+        Self { radio, dials, tally }
     }
 
-    /// Advertises with this payload from now on, or stops to.
+    /// Listens for adverts from now on, or stops to. Holds also for an adapter that comes later.
+    pub fn scan(&self, scanning: Scanning) {
+        self.radio.order(Order::Scan(scanning));
+    }
+
+    /// Advertises this payload from now on, or stops to. Holds also for an adapter that comes
+    /// later.
     pub fn advertise(&self, payload: Option<[u8; 6]>) {
-        let _ = payload;
+        self.radio.order(Order::Advertise(payload));
     }
 
     /// Connects and opens a stream. Dropping the future gives up.
     ///
     /// # Errors
     /// No channel came about; see [`DialError`].
-    #[expect(clippy::unused_async, reason = "not finished")]
     pub async fn dial(&self, address: RadioAddress) -> Result<Channel, DialError> {
-        let _ = address;
-        Err(DialError::Unusable)
+        let (reply, answer) = oneshot::channel();
+        let dial = Dial { address, reply };
+        self.dials.send(dial).await.map_err(|_| DialError::Stopped)?;
+        answer.await.map_err(|_| DialError::Stopped)?
     }
 
     /// What was refused or dropped since the start.
     pub fn counters(&self) -> Counters {
-        Counters::default()
+        self.tally.read()
     }
 }
 
-pub(crate) fn idle(options: Options) -> (Bluetooth, Told) {
-    let (facts_in, facts) = mpsc::channel(options.facts_max);
-    let (arrived_in, arrived) = mpsc::channel(options.connections_max);
-    let shared = Shared { _facts: facts_in, _arrived: arrived_in };
-    (Bluetooth { shared: Arc::new(shared) }, Told { facts, arrived })
+impl std::fmt::Debug for Bluetooth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bluetooth").field("counters", &self.counters()).finish_non_exhaustive()
+    }
 }

@@ -13,24 +13,39 @@
 
 mod adapter;
 mod bluetooth;
+mod central;
 mod channel;
+mod driver;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+mod hub;
+#[cfg(target_os = "linux")]
+mod linux;
 mod options;
 mod radio;
 pub mod scripted;
+mod shared;
 
 pub use adapter::{Adapter, Why};
 pub use bluetooth::{Bluetooth, Counters, DialError, Heard, RadioFact, Told};
 pub use channel::{Channel, Gauge, Reading};
 pub use options::{Options, Scanning};
-pub use radio::{Carrier, ConnectionId, Fact, Order, Radio};
+pub use pointsman_core::bluetooth::stream::Carrier;
+pub use radio::{ConnectionId, Fact, Order, Radio};
 
+#[cfg(not(target_os = "linux"))]
+use elsewhere as platform;
+#[cfg(target_os = "linux")]
+use linux as platform;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Starts the radio of this machine. It never fails: what is wrong with the radio is told, and
-/// tried again. Must be called within a tokio runtime, and ends when the last [`Bluetooth`] and
-/// the [`Told`] are dropped.
+/// tried again. Must be called within a tokio runtime. The radio stops when the last [`Bluetooth`]
+/// is dropped and the last connection has ended.
 pub fn start(options: Options) -> (Bluetooth, Told) {
-    bluetooth::idle(options)
+    let (radio, facts) = platform::start(options.clone());
+    start_with(radio, facts, options)
 }
 
 /// Starts with a radio of one's own, which tells its facts through `facts`.
@@ -39,6 +54,5 @@ pub fn start_with(
     facts: mpsc::Receiver<Fact>,
     options: Options,
 ) -> (Bluetooth, Told) {
-    drop((radio, facts));
-    bluetooth::idle(options)
+    hub::start(Arc::new(radio), facts, &options)
 }

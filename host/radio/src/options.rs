@@ -23,8 +23,6 @@ pub struct Options {
     /// How many connections there may be at once, both ways together. Controllers often carry
     /// no more than eight.
     pub connections_max: usize,
-    /// How long an inbound connection may take to open before it is dropped.
-    pub opening_max: Duration,
     /// How many adverts may wait to be taken before they are dropped.
     pub facts_max: usize,
 }
@@ -41,7 +39,6 @@ impl Options {
             watchdog: Duration::from_secs(60),
             l2cap: true,
             connections_max: 8,
-            opening_max: Duration::from_secs(5),
             facts_max: 256,
         }
     }

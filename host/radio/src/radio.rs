@@ -1,6 +1,7 @@
 //! The narrow waist between a radio and what is made of it: orders go in, facts come out.
 
 use pointsman_core::bluetooth::RadioAddress;
+use pointsman_core::bluetooth::stream::Carrier;
 
 use crate::{Adapter, Scanning};
 
@@ -16,15 +17,6 @@ pub trait Radio: Send + Sync + 'static {
 /// bit clear; those that arrive by the radio, with it set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
-
-/// What carries the bytes of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
-    /// Writes to the inlet one way and notifications of the outlet the other way.
-    Gatt,
-    /// A connection-oriented L2CAP channel.
-    L2cap,
-}
 
 /// What a radio is ordered to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +39,11 @@ pub enum Order {
         connection: ConnectionId,
         /// The port on which the other side listens.
         psm: u16,
+    },
+    /// Close the L2CAP channel of a connection. Answered by `ChannelDown`.
+    CloseChannel {
+        /// Of which connection.
+        connection: ConnectionId,
     },
     /// Send one value. Answered by `Written`, or by the end of the carrier.
     Write {
@@ -87,7 +84,7 @@ pub enum Fact {
     Connected {
         /// Which.
         connection: ConnectionId,
-        /// The longest value that it carries, in bytes.
+        /// Its ATT MTU, in bytes: values are shorter.
         mtu: u16,
     },
     /// A connection did not come about.
@@ -103,10 +100,10 @@ pub enum Fact {
         connection: ConnectionId,
         /// Whose it is.
         address: RadioAddress,
-        /// The longest value that it carries, in bytes.
+        /// Its ATT MTU, in bytes: values are shorter.
         mtu: u16,
     },
-    /// The longest value that a connection carries over GATT changed.
+    /// The ATT MTU of a connection changed.
     MtuChanged {
         /// Which.
         connection: ConnectionId,

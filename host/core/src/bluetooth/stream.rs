@@ -57,6 +57,7 @@ pub struct Stream {
     sender: Sender,
     receiver: Option<Receiver>,
     reset: Option<ResetCode>,
+    ticked: Time,
     counts: Stats,
 }
 
@@ -85,6 +86,7 @@ impl Stream {
             sender: Sender::new(start, Carrier::Gatt, pace),
             receiver: None,
             reset: None,
+            ticked: Time(0),
             counts: Stats::default(),
         }
     }
@@ -211,22 +213,25 @@ impl Stream {
         }
     }
 
-    /// When [`Stream::tick`] has something to do, if nothing else happens.
+    /// When [`Stream::tick`] has something to do, if nothing else happens. It is later than the
+    /// last one: what was due by then waits for [`Stream::transmit`], not for time.
     pub fn deadline(&self) -> Option<Time> {
+        self.deadlines().into_iter().flatten().filter(|at| *at > self.ticked).min()
+    }
+
+    fn deadlines(&self) -> [Option<Time>; 3] {
         let owed = || self.receiver.as_ref().and_then(Receiver::owed_at);
         match self.state {
-            State::Broken(_) => None,
-            State::Closed => owed(),
-            State::Opening => self.greeting.deadline(),
-            State::Open => {
-                let others = [self.sender.deadline(), self.carriers.deadline(), owed()];
-                others.into_iter().flatten().min()
-            }
+            State::Broken(_) => [None; 3],
+            State::Closed => [owed(), None, None],
+            State::Opening => self.greeting.deadlines(),
+            State::Open => [self.sender.deadline(), self.carriers.deadline(), owed()],
         }
     }
 
     /// The time is `now`. What is due may be sent by the next [`Stream::transmit`].
     pub fn tick(&mut self, now: Time) {
+        self.ticked = now;
         match self.state {
             State::Closed | State::Broken(_) => return,
             State::Opening if self.greeting.is_overdue(now) => {

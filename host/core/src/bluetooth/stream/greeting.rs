@@ -106,9 +106,9 @@ impl Greeting {
         }
     }
 
-    /// When something is to be said again, or it took too long.
-    pub(super) fn deadline(&self) -> Option<Time> {
-        Some(if self.connection().is_some() { self.again.min(self.until) } else { self.until })
+    /// When something is to be said again, and when it took too long.
+    pub(super) fn deadlines(&self) -> [Option<Time>; 3] {
+        [self.connection().map(|_| self.again), Some(self.until), None]
     }
 
     pub(super) fn is_overdue(&self, now: Time) -> bool {

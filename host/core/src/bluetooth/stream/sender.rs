@@ -277,7 +277,7 @@ impl Sender {
     fn missed(&mut self, now: Time) {
         self.gaps += 1;
         // What came early before it went back is still told for a round trip.
-        let echo = self.pace.rto_us(0).min(self.pace.srtt_us().unwrap_or(u64::MAX).max(1) * 2);
+        let echo = self.pace.srtt_us().map_or(self.pace.rto_us(0), |srtt_us| 2 * srtt_us);
         let settled = self.rewound_at.is_none_or(|at| now.since(at) > echo);
         if self.gaps >= GAPS_MAX && settled {
             self.pace.lost();

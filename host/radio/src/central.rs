@@ -1,0 +1,193 @@
+//! The side that scans and connects, on every platform that btleplug knows.
+//!
+//! It keeps one stream of btleplug's events for its whole life, because dropping such streams is
+//! what makes its tasks panic. Each connection is a task, in `link.rs`.
+
+mod heard;
+mod link;
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::time::Duration;
+
+use btleplug::api::{Central as _, CentralEvent, Manager as _, ScanFilter};
+use btleplug::platform::{Adapter, Manager, PeripheralId};
+use futures::{Stream, StreamExt};
+use pointsman_core::bluetooth::RadioAddress;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::shared::Uses;
+use crate::{ConnectionId, Fact, Options, Scanning};
+use heard::Hearing;
+use link::{Link, LinkOrder};
+
+/// Values that one connection may have on their way to its task; the driver above orders fewer.
+const ORDERS_MAX: usize = 64;
+/// Disconnections that a connection may be late to notice. Then it asks.
+const GONE_MAX: usize = 32;
+
+/// An adapter in its role as central.
+pub(crate) struct Central {
+    adapter: Adapter,
+    options: Options,
+    facts: mpsc::Sender<Fact>,
+    uses: Uses,
+    events: Pin<Box<dyn Stream<Item = CentralEvent> + Send>>,
+    hearing: Hearing,
+    gone: broadcast::Sender<PeripheralId>,
+    links: BTreeMap<ConnectionId, (RadioAddress, mpsc::Sender<LinkOrder>)>,
+    scanning: Scanning,
+    scan: Option<AbortHandle>,
+    restarted: Instant,
+}
+
+impl Central {
+    /// Opens an adapter: the named one, or the first. `None` means that btleplug sees no such
+    /// adapter, be it that the system knows it: one whose `Modalias` it can't read is left out.
+    pub(crate) async fn open(
+        name: Option<&str>,
+        options: &Options,
+        facts: mpsc::Sender<Fact>,
+        uses: Uses,
+    ) -> Result<Option<Self>, btleplug::Error> {
+        let mut chosen = None;
+        for adapter in Manager::new().await?.adapters().await? {
+            let info = adapter.adapter_info().await?;
+            if name.is_none_or(|name| info.split_whitespace().next() == Some(name)) {
+                chosen = Some(adapter);
+                break;
+            }
+        }
+        let Some(adapter) = chosen else { return Ok(None) };
+        let events = adapter.events().await?;
+        Ok(Some(Self {
+            hearing: Hearing::new(Uuid::from_bytes(options.service), options.company),
+            options: options.clone(),
+            gone: broadcast::channel(GONE_MAX).0,
+            links: BTreeMap::new(),
+            scanning: Scanning::Off,
+            scan: None,
+            restarted: Instant::now(),
+            adapter,
+            facts,
+            uses,
+            events,
+        }))
+    }
+
+    /// Handles the next event of the system; nothing more comes after `None`.
+    pub(crate) async fn next(&mut self) -> Option<CentralEvent> {
+        self.events.next().await
+    }
+
+    /// Makes of an event what we tell of it.
+    pub(crate) async fn handle(&mut self, event: CentralEvent) {
+        if let CentralEvent::DeviceDisconnected(id) = &event {
+            let _ = self.gone.send(id.clone());
+        }
+        if let Some(heard) = self.hearing.handle(&self.adapter, event).await {
+            // The queue is full of what matters more: a later advert will do.
+            let _ = self.facts.try_send(heard);
+        }
+    }
+
+    /// Listens from now on as told.
+    pub(crate) fn scan(&mut self, scanning: Scanning) {
+        self.scanning = scanning;
+        self.restarted = Instant::now();
+        if let Some(scan) = self.scan.take() {
+            scan.abort();
+        }
+        let duty = duty(self.adapter.clone(), Uuid::from_bytes(self.options.service), scanning);
+        self.scan = Some(tokio::spawn(duty).abort_handle());
+    }
+
+    /// Whether anything was heard since the scan last began.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.hearing.last().is_some_and(|last| last > self.restarted)
+    }
+
+    /// For how long a scan has heard nothing, since it last began.
+    pub(crate) fn deaf_for(&self) -> Duration {
+        if self.scanning == Scanning::Off {
+            return Duration::ZERO;
+        }
+        self.hearing.last().map_or(self.restarted, |last| last.max(self.restarted)).elapsed()
+    }
+
+    /// Begins the scan anew.
+    pub(crate) fn rescan(&mut self) {
+        self.scan(self.scanning);
+    }
+
+    /// Connects; what comes of it is told.
+    pub(crate) fn connect(&mut self, connection: ConnectionId, address: RadioAddress) {
+        self.links.retain(|_, (_, orders)| !orders.is_closed());
+        let (orders_in, orders) = mpsc::channel(ORDERS_MAX);
+        self.links.insert(connection, (address, orders_in));
+        let link = Link {
+            connection,
+            address,
+            adapter: self.adapter.clone(),
+            inlet: Uuid::from_bytes(self.options.inlet),
+            outlet: Uuid::from_bytes(self.options.outlet),
+            facts: self.facts.clone(),
+        };
+        tokio::spawn(link.run(self.uses.begin(address), orders, self.gone.subscribe()));
+    }
+
+    /// Where one of our connections leads.
+    pub(crate) fn address(&self, connection: ConnectionId) -> Option<RadioAddress> {
+        self.links.get(&connection).map(|(address, _)| *address)
+    }
+
+    /// Writes a value to the inlet of the other side.
+    pub(crate) fn write(&self, connection: ConnectionId, bytes: Vec<u8>) {
+        if let Some((_, orders)) = self.links.get(&connection) {
+            let _ = orders.try_send(LinkOrder::Write(bytes));
+        }
+    }
+
+    /// Whether a connection is one of ours, rather than one that arrived.
+    pub(crate) fn has(&self, connection: ConnectionId) -> bool {
+        self.links.contains_key(&connection)
+    }
+
+    /// Ends a connection.
+    pub(crate) fn disconnect(&mut self, connection: ConnectionId) {
+        // The task ends when its orders do.
+        self.links.remove(&connection);
+    }
+}
+
+impl Drop for Central {
+    fn drop(&mut self) {
+        if let Some(scan) = &self.scan {
+            scan.abort();
+        }
+    }
+}
+
+/// Listens for a window out of every interval, until it is aborted.
+async fn duty(adapter: Adapter, service: Uuid, scanning: Scanning) {
+    // A scan may still be running from before; it is no error if none is.
+    let _ = adapter.stop_scan().await;
+    let Scanning::On { window_ms, interval_ms } = scanning else { return };
+    let window = Duration::from_millis(u64::from(window_ms));
+    let rest = Duration::from_millis(u64::from(interval_ms.saturating_sub(window_ms)));
+    loop {
+        if let Err(error) = adapter.start_scan(ScanFilter { services: vec![service] }).await {
+            tracing::debug!(%error, "the scan did not begin");
+        }
+        tokio::time::sleep(window.max(Duration::from_millis(10))).await;
+        if rest.is_zero() {
+            // It runs on; starting it again is what makes it survive another program's stop.
+            continue;
+        }
+        let _ = adapter.stop_scan().await;
+        tokio::time::sleep(rest).await;
+    }
+}

@@ -1,0 +1,6 @@
+//! Connections between scripted radios.
+
+mod air;
+mod carriers;
+mod opening;
+mod world;
