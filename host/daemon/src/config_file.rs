@@ -14,7 +14,7 @@ use toml::de::DeTable;
 use crate::places;
 
 /// A config and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     /// What it says, defaults filled in.
     pub config: Config,

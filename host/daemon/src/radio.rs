@@ -18,8 +18,8 @@ use pointsman_radio::{Adapter, Bluetooth, Counters, Options, RadioFact, Told, Wh
 use pointsman_sdk::UNKNOWN;
 use tokio::sync::{mpsc, watch};
 
-use crate::net::ble::RadioPort;
 use crate::net::bindings::{Binding, Cut};
+use crate::net::ble::RadioPort;
 use crate::uplinks::entry_for;
 
 /// Facts of adapters that wait for the loop; beyond them the radio drops advertisements.
@@ -218,11 +218,8 @@ impl One {
                     self.told = false;
                     return Some(RadioNews::Unusable { id, state });
                 }
-                let traits = RadioTraits {
-                    central: *central,
-                    peripheral: *peripheral,
-                    l2cap: *l2cap,
-                };
+                let traits =
+                    RadioTraits { central: *central, peripheral: *peripheral, l2cap: *l2cap };
                 let uplink = uplink(id, name, *address, traits, entry);
                 let binding = self.binding(name);
                 let state = RadioState { name: Some(name.clone()), adapter: adapter.clone() };

@@ -9,7 +9,9 @@ use pointsman_core::Node;
 use pointsman_core::config::NodeConfig;
 use pointsman_core::frame::{Channel, Frame, encode};
 use pointsman_core::id::{DialId, LinkId, PeerId, Time, Token, UplinkId};
-use pointsman_core::input::{Address, DownReason, Input, Protocol, Send, Source, Uplink};
+use pointsman_core::input::{
+    Address, DialFailure, DownReason, Input, Protocol, Send, Source, Uplink,
+};
 use pointsman_core::output::{Event, Output};
 use pointsman_sdk::UNKNOWN;
 use pointsman_sdk::selector::Class;
@@ -324,6 +326,12 @@ impl World {
                 self.carry(index, link, channel, frame, bytes.len(), 0);
             }
             Output::Dial { dial, address, uplink, .. } => self.dial(index, dial, address, uplink),
+            // This world has no radios: who is told of one by a test can reach nobody with it.
+            Output::Approach { dial, .. } => {
+                let failure = DialFailure::Unreachable;
+                self.fact(now, index, Input::DialFailed { dial, failure });
+            }
+            Output::Scan { .. } | Output::Advertise { .. } => {}
             Output::Close { link, .. } => self.close(index, link),
             Output::Deliver(delivery) => {
                 if self.sites[index].consumes {

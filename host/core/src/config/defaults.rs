@@ -1,7 +1,9 @@
 //! What holds where `config.toml` says nothing; the file in the root of the repository shows
 //! the same, key by key.
 
-use super::{Allow, Config, Module, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, UplinkConfig};
+use super::{
+    Allow, Config, Module, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, UplinkConfig,
+};
 use crate::bluetooth::neighbours::BluetoothConfig;
 
 /// The network's name, and the port beside libp2p's custom of 4001.

@@ -113,7 +113,8 @@ fn neighbour_changes(old: &BluetoothConfig, new: &BluetoothConfig, changes: &mut
     changes.at_once("bluetooth.range_m", old.range_m.to_bits() != new.range_m.to_bits());
     changes.at_once("bluetooth.out_of_sight_ms", old.out_of_sight_us != new.out_of_sight_us);
     changes.at_once("bluetooth.power_at_1m_dbm", old.power_at_1m_dbm != new.power_at_1m_dbm);
-    changes.at_once("bluetooth.path_loss_percent", old.exponent.to_bits() != new.exponent.to_bits());
+    changes
+        .at_once("bluetooth.path_loss_percent", old.exponent.to_bits() != new.exponent.to_bits());
 }
 
 fn rule_changes(old: &PolicyRules, new: &PolicyRules, changes: &mut Changes) {

@@ -14,7 +14,8 @@ use super::{Allow, Config, Module, PeerConfig, UplinkConfig};
 use crate::id::PeerId;
 use crate::input::Address;
 use crate::limits::{
-    ADAPTER_LINKS_MAX, BLUETOOTH_RADIOS_MAX, ADDRESSES_PER_PEER_MAX, LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, UPLINKS_MAX,
+    ADAPTER_LINKS_MAX, ADDRESSES_PER_PEER_MAX, BLUETOOTH_RADIOS_MAX, LINKS_PER_PEER_MAX, PEERS_MAX,
+    POLICY_KEYS_MAX, UPLINKS_MAX,
 };
 use crate::policy::builtin::{ANOMALIES, FAILOVERS, REPUTATIONS, SELECTORS};
 use toml::de::DeArray;
@@ -231,10 +232,7 @@ pub(super) static KEYS: [Key<Config>; 61] = [
         },
     ),
     key("bluetooth.l2cap", Field::Flag(|c, flag| c.bluetooth.l2cap = flag)),
-    key(
-        "bluetooth.watchdog_ms",
-        ms(5_000..=DAY_MS, |c, ms| c.bluetooth.watchdog_us = ms * 1000),
-    ),
+    key("bluetooth.watchdog_ms", ms(5_000..=DAY_MS, |c, ms| c.bluetooth.watchdog_us = ms * 1000)),
     key(
         "bluetooth.max_links",
         Field::Number {

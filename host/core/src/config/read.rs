@@ -7,8 +7,8 @@ use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use super::keys::{Field, Key};
-use super::suggest::nearest;
 use super::rules::Rule;
+use super::suggest::nearest;
 use super::{Allow, rules};
 use crate::id::PeerId;
 use crate::input::Address;

@@ -8,7 +8,7 @@ use super::Node;
 use super::timers::Timer;
 use crate::bluetooth::RadioAddress;
 use crate::bluetooth::neighbours::{self, Heard, Why, Wish};
-use crate::id::{DialId, LinkId, Time, UplinkId};
+use crate::id::{DialId, LinkId, PeerNumber, UplinkId};
 use crate::input::{DialFailure, NewLink};
 use crate::limits::DIALS_MAX;
 use crate::links::{Link, saturate};
@@ -103,7 +103,7 @@ impl Node {
     }
 
     /// A peer stands so from now on: whether it is worth being dialled when it is near.
-    pub(super) fn neighbour_stood(&mut self, number: crate::id::PeerNumber, score: i32) {
+    pub(super) fn neighbour_stood(&mut self, number: PeerNumber, score: i32) {
         if let Some(peer) = self.peers.get(number).map(|peer| peer.id) {
             self.neighbours.standing(self.now, peer, score > SHUNNED);
         }

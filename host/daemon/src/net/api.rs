@@ -168,7 +168,12 @@ pub struct Net {
 #[derive(Debug)]
 pub(super) enum Order {
     /// Without a peer: whoever answers.
-    Dial { dial: DialId, peer: Option<PeerId>, address: Address, uplink: String },
+    Dial {
+        dial: DialId,
+        peer: Option<PeerId>,
+        address: Address,
+        uplink: String,
+    },
     Listen(Listener),
     Unlisten(String),
     Allow(Allow),

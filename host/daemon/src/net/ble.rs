@@ -189,10 +189,9 @@ impl Transport for Ble {
             let channel = bluetooth.dial(target).await?;
             let (found, muxer) = secure(channel, &binding, security, role, registry, key).await?;
             match expected {
-                Some(expected) if expected != found => Err(ConnectError::WrongPeer {
-                    expected: expected.into(),
-                    found: found.into(),
-                }),
+                Some(expected) if expected != found => {
+                    Err(ConnectError::WrongPeer { expected: expected.into(), found: found.into() })
+                }
                 Some(_) | None => Ok((found, muxer)),
             }
         }))

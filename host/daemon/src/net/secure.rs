@@ -25,7 +25,7 @@ pub(super) struct Security {
 }
 
 /// What a finished handshake gives.
-pub type Output = (PeerId, StreamMuxerBox);
+pub(super) type Output = (PeerId, StreamMuxerBox);
 
 type Encrypted<S> = noise::Output<Negotiated<S>>;
 

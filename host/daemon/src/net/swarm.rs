@@ -22,8 +22,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::address::with_uplink;
 use super::api::{LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions, Order};
-use super::ble::RadioPort;
 use super::bindings::Bindings;
+use super::ble::RadioPort;
 use super::gate::Gate;
 use super::identify::Identify;
 use super::links::Wires;

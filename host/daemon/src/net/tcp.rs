@@ -20,9 +20,9 @@ use std::task::{Context, Poll, Waker};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use libp2p::Multiaddr;
 use libp2p::core::transport::{DialOpts, ListenerId, Transport, TransportError, TransportEvent};
 use libp2p::identity::Keypair;
-use libp2p::Multiaddr;
 use pointsman_core::input::Protocol;
 
 use self::dial::Dial;

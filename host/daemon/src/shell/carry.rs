@@ -1,6 +1,6 @@
 //! Orders out: how the Node's outputs are carried out.
 
-use pointsman_core::bluetooth::RadioAddress;
+use pointsman_core::bluetooth::{RadioAddress, neighbours};
 use pointsman_core::frame::{ByeCode, Channel, Frame};
 use pointsman_core::id::{DialId, LinkId, PeerId, UplinkId};
 use pointsman_core::input::{Address, DialFailure, Input};
@@ -51,7 +51,7 @@ impl Shell {
             Output::Approach { dial, address, uplink } => self.approach(dial, address, uplink),
             Output::Scan { uplink, scanning } => {
                 if let Some(bluetooth) = self.radio(uplink) {
-                    bluetooth.scan(radio_scanning(scanning));
+                    bluetooth.scan(for_radio(scanning));
                 }
             }
             Output::Advertise { uplink, payload } => {
@@ -189,5 +189,14 @@ fn link_of(event: &Event) -> Option<LinkId> {
         | Event::RangeChanged { .. }
         | Event::NeighbourLost { .. }
         | Event::Resumed(_) => None,
+    }
+}
+
+/// How much to listen, in the radio's words.
+fn for_radio(scanning: neighbours::Scanning) -> pointsman_radio::Scanning {
+    let ms = |us: u64| u32::try_from(us / 1000).unwrap_or(u32::MAX);
+    match (ms(scanning.window_us), ms(scanning.interval_us)) {
+        (0, _) => pointsman_radio::Scanning::Off,
+        (window_ms, interval_ms) => pointsman_radio::Scanning::On { window_ms, interval_ms },
     }
 }

@@ -80,7 +80,8 @@ impl End {
         let keypair = Keypair::generate_ed25519();
         let (bindings, registry) = (Bindings::new(), Registry::default());
         bindings.set(binding);
-        let transport = transport(&keypair, bindings.clone(), registry.clone(), Vec::new()).unwrap();
+        let transport =
+            transport(&keypair, bindings.clone(), registry.clone(), Vec::new()).unwrap();
         let peer = keypair.public().to_peer_id();
         Self { peer, bindings, registry, transport, listening: None }
     }

@@ -81,7 +81,12 @@ async fn loss_and_delay_cost_time_only() {
     for round in 0..8 {
         let began = tokio::time::Instant::now();
         exchange(&mut one, &mut other, 8 << 10).await;
-        eprintln!("{round} {:?} {:?} {:?}", began.elapsed(), one.gauge().read(), other.gauge().read());
+        eprintln!(
+            "{round} {:?} {:?} {:?}",
+            began.elapsed(),
+            one.gauge().read(),
+            other.gauge().read()
+        );
     }
     assert!(one.gauge().read().is_some_and(|reading| reading.retransmissions > 0));
 }

@@ -277,8 +277,12 @@ fn node_event(event: &Event, info: Option<&LinkInfo>, uplink: &str) -> Told {
         }
         Event::ApproachFailed { address, failure, .. } => {
             let why = failure_name(*failure);
-            neighbour("dial-failed", format!("{address} cannot be reached by {uplink}: {why}"), address)
-                .with("why", why)
+            neighbour(
+                "dial-failed",
+                format!("{address} cannot be reached by {uplink}: {why}"),
+                address,
+            )
+            .with("why", why)
         }
         Event::NeighbourFound { address, distance_cm, .. } => {
             let far = distance_cm.map(|cm| format!(", about {:.1} m away", f64::from(cm) / 100.0));
@@ -312,11 +316,7 @@ fn neighbour(kind: &'static str, text: String, address: &RadioAddress) -> Told {
     Told::new(kind, text).with("address", address.to_string())
 }
 
-fn range_changed(
-    address: &RadioAddress,
-    [metres, least, most]: [f64; 3],
-    in_range: bool,
-) -> Told {
+fn range_changed(address: &RadioAddress, [metres, least, most]: [f64; 3], in_range: bool) -> Told {
     let range = if in_range { "in range" } else { "out of range" };
     let text = format!("{address} is about {metres:.1} m away ({least:.1} to {most:.1}), {range}");
     neighbour("range-changed", text, address)

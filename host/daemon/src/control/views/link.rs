@@ -83,10 +83,9 @@ fn view(snapshot: &Snapshot, peer: &str, link: &LinkSnapshot) -> LinkView {
         peer: peer.to_owned(),
         transport: link.transport.name().to_owned(),
         protocol: protocol_name(link.protocol).to_owned(),
-        channel: link.channel.map(|(carrier, mtu)| ChannelView {
-            carrier: carrier_name(carrier).to_owned(),
-            mtu,
-        }),
+        channel: link
+            .channel
+            .map(|(carrier, mtu)| ChannelView { carrier: carrier_name(carrier).to_owned(), mtu }),
         uplink: uplink.map(|uplink| uplink.name.clone()).unwrap_or_default(),
         remote_uplink: link.remote_uplink.clone(),
         remote: link.remote.clone(),

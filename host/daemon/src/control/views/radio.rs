@@ -1,6 +1,7 @@
 //! Bluetooth: the adapters, and who is in radio range.
 
-use pointsman_core::snapshot::{NeighbourSnapshot, Snapshot};
+use pointsman_core::bluetooth::advert::Capabilities;
+use pointsman_core::snapshot::{self, NeighbourState, Snapshot};
 use pointsman_radio::{Adapter, Why};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,9 @@ pub struct NeighbourView {
     pub address: String,
     /// Who it is, where a handshake told.
     pub peer: Option<String>,
+    /// `far` (out of range), `near` (to be dialled), `idle` (not to be), `dialling`, `linked` or
+    /// `fading`.
+    pub state: String,
     /// The link to it.
     pub link: Option<u32>,
     /// What its advertisement says that it can do.
@@ -53,6 +57,8 @@ pub struct NeighbourView {
     pub trend_db_per_s: Option<f64>,
     /// Since it was heard last.
     pub heard_ms_ago: u64,
+    /// Failed dials in a row.
+    pub failures: u32,
 }
 
 /// An adapter, for JSON.
@@ -95,4 +101,48 @@ fn why_name(why: Why) -> &'static str {
         Why::Lost => "lost",
         Why::Unsupported => "unsupported",
     }
+}
+
+/// Who is in radio range.
+pub fn neighbours(snapshot: &Snapshot) -> Vec<NeighbourView> {
+    snapshot.neighbours.iter().map(|one| neighbour(snapshot, one)).collect()
+}
+
+fn neighbour(snapshot: &Snapshot, one: &snapshot::NeighbourView) -> NeighbourView {
+    let uplink = snapshot.uplinks.iter().find(|uplink| uplink.id == one.uplink);
+    let (state, link) = match one.state {
+        NeighbourState::Far => ("far", None),
+        NeighbourState::Near { .. } => ("near", None),
+        NeighbourState::Idle => ("idle", None),
+        NeighbourState::Dialling => ("dialling", None),
+        NeighbourState::Linked(link) => ("linked", Some(link.0)),
+        NeighbourState::Fading(link) => ("fading", Some(link.0)),
+    };
+    NeighbourView {
+        uplink: uplink.map(|uplink| uplink.name.clone()).unwrap_or_default(),
+        address: one.address.to_string(),
+        peer: one.peer.map(|peer| peer.to_string()),
+        state: state.to_owned(),
+        link,
+        capabilities: capabilities(one.capabilities),
+        rssi_dbm: one.rssi_dbm,
+        metres: one.range.map(|range| range.metres),
+        metres_least: one.range.map(|range| range.low_m),
+        metres_most: one.range.map(|range| range.high_m),
+        trend_db_per_s: one.trend_db_per_s,
+        heard_ms_ago: snapshot.at.since(one.heard_at) / 1000,
+        failures: one.failures,
+    }
+}
+
+fn capabilities(flags: Capabilities) -> Vec<String> {
+    let all = [
+        (Capabilities::APPLICATION, "application"),
+        (Capabilities::MESH_ROUTING, "mesh-routing"),
+        (Capabilities::TRANSACTIONS, "transactions"),
+        (Capabilities::CENTRAL, "central"),
+        (Capabilities::L2CAP, "l2cap"),
+    ];
+    let has = all.into_iter().filter(|(flag, _)| flags.contains(*flag));
+    has.map(|(_, name)| name.to_owned()).collect()
 }

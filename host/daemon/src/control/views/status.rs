@@ -160,7 +160,7 @@ fn uplinks(report: &Report) -> Vec<UplinkView> {
 
 fn counters(report: &Report) -> BTreeMap<String, u64> {
     let tally = report.tally;
-    let aside = &report.aside;
+    let (aside, bluetooth) = (&report.aside, report.node.bluetooth);
     let own = [
         ("loop_turns", tally.turns),
         ("loop_lag_us_max", tally.lag_us_max),
@@ -169,6 +169,15 @@ fn counters(report: &Report) -> BTreeMap<String, u64> {
         ("dials_unheard", tally.dials_unheard),
         ("connections_refused", tally.connections_refused),
         ("handshakes_failed", tally.handshakes_failed),
+        ("adverts", bluetooth.adverts),
+        ("adverts_malformed", bluetooth.malformed),
+        ("adverts_incompatible", bluetooth.incompatible),
+        ("adverts_echoed", bluetooth.echoes),
+        ("adverts_unmeasured", bluetooth.unmeasured),
+        ("neighbours_evicted", bluetooth.evicted),
+        ("neighbours_refused", bluetooth.refused),
+        ("neighbour_dials", bluetooth.dials),
+        ("neighbour_dials_failed", bluetooth.dials_failed),
         ("adverts_dropped", tally.radio.adverts_dropped),
         ("radio_arrivals_refused", tally.radio.arrivals_refused),
         ("radio_arrivals_unopened", tally.radio.arrivals_unopened),

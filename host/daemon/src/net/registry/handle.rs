@@ -98,9 +98,9 @@ fn radio_sample(reading: Reading) -> LinkSample {
     let saturated = |number: u128| u32::try_from(number).unwrap_or(u32::MAX);
     LinkSample {
         rtt_us: reading.srtt.map(|srtt| saturated(srtt.as_micros())),
-        cwnd_bytes: None,
-        queued_bytes: Some(saturated(reading.queued as u128)),
+        cwnd_bytes: Some(saturated(reading.window_bytes as u128)),
+        queued_bytes: Some(saturated(reading.queued_bytes as u128)),
         loss_ppm: None,
-        channel: Some((reading.carrier, reading.mtu)),
+        channel: Some((reading.carrier, u16::try_from(reading.value_bytes).unwrap_or(u16::MAX))),
     }
 }
