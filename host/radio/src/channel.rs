@@ -60,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) stream: Stream,
     /// What the channel did to it.
     pub(crate) left: Left,
+    /// The driver died: nothing will ever happen to the stream again.
+    dead: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -79,7 +81,7 @@ impl Shared {
     /// A stream made at the time it is given.
     pub(crate) fn new(make: impl FnOnce(Time) -> Stream) -> Arc<Self> {
         let inner =
-            Inner { stream: make(Time(0)), left: Left::No, reader: None, writer: None };
+            Inner { stream: make(Time(0)), left: Left::No, dead: false, reader: None, writer: None };
         let (inner, touched) = (Mutex::new(inner), Notify::new());
         Arc::new(Self { epoch: Instant::now(), inner, touched })
     }
@@ -125,7 +127,18 @@ impl Inner {
         self.stream.stats().queued_bytes == 0
     }
 
+    /// Nobody drives the stream any more, whatever state it was left in.
+    pub(crate) fn abandon(&mut self) {
+        self.dead = true;
+        for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
     fn error(&self) -> Option<io::Error> {
+        if self.dead {
+            return Some(io::Error::new(io::ErrorKind::ConnectionReset, "its driver died"));
+        }
         let State::Broken(reason) = self.stream.state() else { return None };
         let kind = match reason {
             Reason::TimedOut | Reason::Stalled => io::ErrorKind::TimedOut,
@@ -178,7 +191,7 @@ impl Gauge {
     pub fn read(&self) -> Option<Reading> {
         let shared = self.shared.upgrade()?;
         let inner = shared.lock();
-        if inner.stream.state() != State::Open {
+        if inner.dead || inner.stream.state() != State::Open {
             return None;
         }
         let stats = inner.stream.stats();

@@ -372,6 +372,16 @@ impl Driver {
     }
 }
 
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // A panic in a stream is a bug, and must not leave anyone waiting for good.
+        if std::thread::panicking() {
+            self.shared.lock().abandon();
+            self.radio.order(Order::Disconnect { connection: self.connection });
+        }
+    }
+}
+
 impl Room {
     fn of(&self, carrier: Carrier) -> usize {
         match carrier {

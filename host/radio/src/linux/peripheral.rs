@@ -80,6 +80,7 @@ impl Peripheral {
     ) -> bluer::Result<Self> {
         let session = Session::new().await?;
         let adapter = session.adapter(name)?;
+        listening(&adapter).await?;
         let (inlet_in, inlet) = mpsc::channel(INLET_MAX);
         let (outlet_in, outlet) = mpsc::channel(OUTLET_MAX);
         let notifier = Notifier::default();
@@ -128,6 +129,16 @@ impl Peripheral {
     pub(super) fn disconnect(&self, connection: ConnectionId) {
         let _ = self.outlet.try_send(Outward::Disconnect(connection));
     }
+}
+
+/// A new session of bluer drops the calls that come before a task which it spawned has run, and
+/// BlueZ waits for good for what it asked of a registration then. By the time that later tasks
+/// have run, and the bus has answered, it listens.
+async fn listening(adapter: &Adapter) -> bluer::Result<()> {
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
+    adapter.is_powered().await.map(drop)
 }
 
 /// Fits the 31 bytes of an advertisement: flags (3), a service (18), a company (4) and our six.
