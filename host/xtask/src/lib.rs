@@ -9,6 +9,7 @@ pub mod apt;
 pub mod cli;
 pub mod commands;
 pub mod deny;
+pub mod digest;
 pub mod examples;
 pub mod place;
 pub mod step;
