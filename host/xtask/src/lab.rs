@@ -1,0 +1,3 @@
+//! `./x lab`: scenarios with radios, in a guest of which all radios are virtual.
+
+pub mod kernel;
