@@ -26,7 +26,7 @@ const PACKAGES: [&str; 9] =
     ["linux-source", "flex", "bison", "bc", "make", "gcc", "libc6-dev", "m4", "xz-utils"];
 
 /// Lines that make prints for the whole kernel; only for showing how far it is.
-const LINES: u32 = 2200;
+const LINES: u32 = 1550;
 
 /// How often the build says how far it is.
 const SAY_EVERY: Duration = Duration::from_secs(60);
@@ -126,7 +126,7 @@ fn keep(bytes: &[u8], kept: &Path) -> io::Result<()> {
 
 /// Builds it from the distribution's source.
 fn build(kept: &Path) -> Result<(), Failure> {
-    say("the lab's kernel: none is here, so it is built once: some 13 minutes of one processor,");
+    say("the lab's kernel: none is here, so it is built once: some 15 minutes of one processor,");
     say(&format!("140 MB to fetch, 2 GB while it lasts. {CHOSEN}=FILE names one instead."));
     let source = source()?;
     let folder = kept.with_extension("build");
@@ -162,9 +162,9 @@ fn make(folder: &Path) -> Command {
 
 /// Compiles, and says now and then how far it is.
 fn compile(folder: &Path) -> Result<(), Failure> {
-    let jobs = env::var(JOBS).ok().or_else(|| {
-        thread::available_parallelism().ok().map(|number| number.to_string())
-    });
+    let jobs = env::var(JOBS)
+        .ok()
+        .or_else(|| thread::available_parallelism().ok().map(|number| number.to_string()));
     let jobs = format!("-j{}", jobs.as_deref().unwrap_or("1"));
     let mut command = make(folder);
     command.args([&jobs, "linux"]).stdin(Stdio::null()).stdout(Stdio::piped());
