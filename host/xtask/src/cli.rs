@@ -76,8 +76,9 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "ci",
         summary: "Everything that a commit must pass: test, lab and lint",
-        details: "What .ci/run runs. Of the lab, the short scenarios, where a kernel for it is here. Tests of the repository itself, such as the size of files and\n\
-                  the truth of ARCHITECTURE.md, are among the tests.",
+        details: "What .ci/run runs. Tests of the repository itself, such as the size of files and\n\
+                  the truth of ARCHITECTURE.md, are among the tests. Of the lab, the short scenarios\n\
+                  are run, where a kernel for it is here.",
         takes_arguments: false,
         run: commands::ci,
     },
