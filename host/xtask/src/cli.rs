@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::commands;
 use crate::step::{Failure, say};
+use crate::{commands, lab};
 
 /// A command of `./x`.
 #[derive(Debug)]
@@ -58,6 +58,13 @@ pub const COMMANDS: &[Command] = &[
         run: commands::examples,
     },
     Command {
+        name: "lab",
+        summary: "Run scenarios with virtual radios: real Bluetooth, no hardware",
+        details: lab::HELP,
+        takes_arguments: true,
+        run: commands::lab,
+    },
+    Command {
         name: "lint",
         summary: "Check format, lints, documentation and dependencies",
         details: "cargo fmt --check, clippy on all targets, cargo doc, cargo-deny; warnings count.\n\
@@ -68,9 +75,10 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "ci",
-        summary: "Everything that a commit must pass: test and lint",
+        summary: "Everything that a commit must pass: test, lab and lint",
         details: "What .ci/run runs. Tests of the repository itself, such as the size of files and\n\
-                  the truth of ARCHITECTURE.md, are among the tests.",
+                  the truth of ARCHITECTURE.md, are among the tests. Of the lab, the short scenarios\n\
+                  are run, where a kernel for it is here.",
         takes_arguments: false,
         run: commands::ci,
     },

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use crate::step::{Failure, run, say};
-use crate::{deny, examples, place, tools, wasm};
+use crate::{deny, examples, lab, place, tools, wasm};
 
 /// Tells tests of policies in other languages that none may be missing.
 const REQUIRED: &str = "POINTSMAN_EXAMPLES";
@@ -44,6 +44,11 @@ pub fn examples(_: &[String]) -> Result<(), Failure> {
     examples::build()
 }
 
+/// `./x lab`.
+pub fn lab(arguments: &[String]) -> Result<(), Failure> {
+    lab::run(arguments)
+}
+
 /// `./x lint`.
 pub fn lint(_: &[String]) -> Result<(), Failure> {
     format()?;
@@ -58,6 +63,7 @@ pub fn ci(_: &[String]) -> Result<(), Failure> {
     policies(&[])?;
     examples(&[])?;
     run_tests(&[], "all")?;
+    lab::run_for_ci()?;
     clippy()?;
     documentation()?;
     deny::check()?;

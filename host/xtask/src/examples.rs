@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
+use crate::digest::Fnv;
 use crate::place;
 use crate::step::{self, Failure, say};
 use crate::tools::{self, Language};
@@ -184,45 +185,7 @@ fn made_of(example: &Example) -> u64 {
     for part in parts.into_iter().flatten() {
         hash.folder(&part);
     }
-    hash.0
-}
-
-/// FNV-1a over 64 bits: tells changes apart, not adversaries.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn bytes(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
-
-    /// What lies in it but links, and what is made there.
-    fn folder(&mut self, folder: &Path) {
-        let mut paths: Vec<_> =
-            folder.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-        paths.sort();
-        for path in paths {
-            let made = ["target", "node_modules", ".venv", "__pycache__"];
-            let is_made = made.iter().any(|made| path.ends_with(made))
-                || path.extension().is_some_and(|ending| ending == "wasm");
-            if is_made || path.is_symlink() {
-                continue;
-            }
-            if path.is_dir() {
-                self.folder(&path);
-            } else {
-                self.bytes(path.file_name().unwrap_or_default().as_encoded_bytes());
-                self.bytes(&fs::read(&path).unwrap_or_default());
-            }
-        }
-    }
+    hash.number()
 }
 
 #[cfg(test)]

@@ -28,16 +28,26 @@ pub fn policies_out() -> PathBuf {
     root().join("target").join("policies")
 }
 
-/// Where `setup-ci` puts tools: in the user's cache, or in the build folder where the user
-/// has none.
+/// Where `setup-ci` puts tools.
 pub fn tools() -> PathBuf {
+    cache("tools")
+}
+
+/// Where things of that kind are kept for all checkouts: in the user's cache, or in the build
+/// folder where the user has none.
+pub fn cache(kind: &str) -> PathBuf {
     let cache = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
     match cache.filter(|cache| cache.is_dir()) {
-        Some(cache) => cache.join("pointsman").join("tools"),
-        None => target().join("tools"),
+        Some(cache) => cache.join("pointsman").join(kind),
+        None => target().join(kind),
     }
+}
+
+/// The lab of radios: what its guest is made of, and the scenarios.
+pub fn radio() -> PathBuf {
+    root().join("host").join("lab").join("radio")
 }
 
 /// The first program of that name on the search path.

@@ -83,6 +83,19 @@ pub fn within(limit: Duration, command: &mut Command) -> Result<(), String> {
     Err(errors.and_then(|reader| reader.join().ok()).unwrap_or_default())
 }
 
+/// Runs the program for at most that time, then ends it with all that it started. Tells whether
+/// it ended by itself, well or not.
+pub fn ended(limit: Duration, command: &mut Command) -> Result<bool, Failure> {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    let mut child = command.spawn().map_err(|error| unstartable(command, &error))?;
+    let group = format!("-{}", child.id());
+    let status = wait(&mut child, limit).map_err(|error| Failure::new(error.to_string()))?;
+    // A process outlives its parent; its group is all that is known of it.
+    let _ = ask(Command::new("kill").args(["-KILL", "--", &group]));
+    Ok(status.is_some())
+}
+
 /// Waits until the program ends; ends it when the time is up, and gives `None`.
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let begun = Instant::now();
@@ -127,6 +140,13 @@ mod tests {
             .expect_err("it never ends by itself");
         assert!(error.starts_with("no end"), "{error}");
         assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_program_that_ends_badly_has_still_ended_by_itself() {
+        let ended = |script| ended(Duration::from_millis(500), &mut shell(script));
+        assert!(ended("exit 3").expect("a shell is here"));
+        assert!(!ended("read line < /dev/zero & wait").expect("a shell is here"));
     }
 
     #[test]
