@@ -4,7 +4,7 @@
 
 declare -A node_pid=() node_peer=()
 
-# new_node NAME [ip=ADDRESS] [radio=ADAPTER]: makes its key and config. With an address it has one
+# new_node NAME [ip=ADDRESS] [radio=ADAPTER[,ADAPTER]]: makes its key and config. With an address it has one
 # uplink on the loopback, QUIC and TCP on port 4001; without it no IP at all.
 new_node() {
     local name=$1 word ip='' radio='' home=/run/nodes/$1
@@ -28,7 +28,9 @@ new_node() {
             printf '[listen]\nquic = false\ntcp = false\n'
         fi
         if [[ -n $radio ]]; then
-            printf '[bluetooth]\nenabled = true\nadapter = "%s"\n' "$radio"
+            printf '[bluetooth]\nadapters = ["%s"]\n' "${radio//,/\", \"}"
+        else
+            printf '[bluetooth]\nenabled = false\n'
         fi
     } >"$home/config.toml"
 }
@@ -37,7 +39,7 @@ new_node() {
 needs_bluetooth() {
     local home=/run/nodes/.probe
     mkdir -p "$home"
-    printf '[node]\nidentity = "key"\n[bluetooth]\nenabled = true\nadapter = "hci0"\n' >"$home/config.toml"
+    printf '[node]\nidentity = "key"\n[bluetooth]\nadapters = ["hci0"]\n' >"$home/config.toml"
     "$PRODUCT" identity new "$home/key" >/dev/null
     "$PRODUCT" check --config "$home/config.toml" >"$home/said" 2>&1 ||
         skip "this pointsman takes no [bluetooth]: $(head -n 1 "$home/said")"
