@@ -4,7 +4,7 @@
 
 declare -A node_pid=() node_peer=()
 
-# new_node NAME [ip=ADDRESS] [radio=ADAPTER[,ADAPTER]]: makes its key and config. With an address it has one
+# new_node NAME [ip=ADDRESS] [radio=ADAPTER,…]: makes its key and config. With an address it has one
 # uplink on the loopback, QUIC and TCP on port 4001; without it no IP at all.
 new_node() {
     local name=$1 word ip='' radio='' home=/run/nodes/$1
@@ -96,6 +96,27 @@ carried() {
     # shellcheck disable=SC2016
     node "$1" links --json | jq --arg peer "${node_peer[$2]}" --arg over "$3" \
         '[.[] | select(.peer == $peer and .transport == $over) | .sent_bytes] | add // 0'
+}
+
+# link_kinds A B: what the links between them are, such as "bluetooth l2cap".
+link_kinds() {
+    # shellcheck disable=SC2016
+    node "$1" links --json | jq -r --arg peer "${node_peer[$2]}" \
+        '[.[] | select(.peer == $peer) | "\(.transport) \(.protocol) \(.remote)"] | join(", ")'
+}
+
+# metres A B: how far A takes B to be, or "null".
+metres() {
+    # shellcheck disable=SC2016
+    node "$1" status --json | jq --arg peer "${node_peer[$2]}" \
+        '[.neighbours[] | select(.peer == $peer) | .metres][0]'
+}
+
+# event_ms NAME KIND [NUMBER-OF-LINK]: when that happened last at the node, as Unix time in ms; 0: never.
+event_ms() {
+    # shellcheck disable=SC2016
+    node "$1" events --json | jq -s --arg kind "$2" --arg link "${3-}" \
+        '[.[] | select(.kind == $kind and ($link == "" or "\(.link)" == $link)) | .unix_ms] | last // 0'
 }
 
 # send A B TEXT: sends a message and waits until B's node has it.
