@@ -120,7 +120,10 @@ async fn out_of_range_there_is_no_connection() {
 async fn there_are_only_so_many_connections() {
     let medium = Medium::new();
     let few = Options { connections_max: 1, ..options() };
-    let (mut a, mut b) = (node_with(&medium, A, Channels::None, few.clone()), node_with(&medium, B, Channels::None, few));
+    let (mut a, mut b) = (
+        node_with(&medium, A, Channels::None, few.clone()),
+        node_with(&medium, B, Channels::None, few),
+    );
     let mut c = node(&medium, C, Channels::None);
     for node in [&mut a, &mut b, &mut c] {
         node.ready().await;
@@ -133,7 +136,10 @@ async fn there_are_only_so_many_connections() {
 }
 
 /// A stranger that connected to `b`, and the number of its connection.
-async fn stranger(medium: &Medium, at: ConnectionId) -> (impl Radio, tokio::sync::mpsc::Receiver<Fact>) {
+async fn stranger(
+    medium: &Medium,
+    at: ConnectionId,
+) -> (impl Radio, tokio::sync::mpsc::Receiver<Fact>) {
     let (radio, mut facts) = medium.radio(C, Channels::None);
     radio.order(Order::Connect { connection: at, address: B });
     loop {
@@ -204,11 +210,8 @@ async fn a_dial_that_nobody_waits_for_leaves_nothing() {
     a.ready().await;
     b.ready().await;
     medium.delay(Duration::from_millis(50));
-    tokio::select! {
-        biased;
-        _ = a.radio.dial(B) => panic!("it can't be so fast"),
-        () = tokio::time::sleep(Duration::from_millis(75)) => {}
-    }
+    let dial = tokio::time::timeout(Duration::from_millis(75), a.radio.dial(B));
+    assert!(dial.await.is_err(), "it can't be so fast");
     medium.delay(Duration::ZERO);
     soon(async {
         while let Err(error) = a.radio.dial(B).await {
