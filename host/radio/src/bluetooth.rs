@@ -90,11 +90,7 @@ pub struct Counters {
 }
 
 impl Bluetooth {
-    pub(crate) fn new(
-        radio: Arc<dyn Radio>,
-        dials: mpsc::Sender<Dial>,
-        tally: Arc<Tally>,
-    ) -> Self {
+    pub(crate) fn new(radio: Arc<dyn Radio>, dials: mpsc::Sender<Dial>, tally: Arc<Tally>) -> Self {
         Self { radio, dials, tally }
     }
 

@@ -26,8 +26,8 @@ use link::{Link, LinkOrder};
 
 /// Values that one connection may have on their way to its task; the driver above orders fewer.
 const ORDERS_MAX: usize = 64;
-/// Disconnections that a connection may be late to notice. Then it asks.
-const GONE_MAX: usize = 32;
+/// Devices that may come and go before a connection notices. One that does not keep up ends.
+const TURNS_MAX: usize = 32;
 
 /// An adapter in its role as central.
 pub(crate) struct Central {
@@ -37,7 +37,8 @@ pub(crate) struct Central {
     uses: Uses,
     events: Pin<Box<dyn Stream<Item = CentralEvent> + Send>>,
     hearing: Hearing,
-    gone: broadcast::Sender<PeripheralId>,
+    /// Devices that connected (`true`) or disconnected, by whomever.
+    turns: broadcast::Sender<(PeripheralId, bool)>,
     links: BTreeMap<ConnectionId, (RadioAddress, mpsc::Sender<LinkOrder>)>,
     scanning: Scanning,
     scan: Option<AbortHandle>,
@@ -66,7 +67,7 @@ impl Central {
         Ok(Some(Self {
             hearing: Hearing::new(Uuid::from_bytes(options.service), options.company),
             options: options.clone(),
-            gone: broadcast::channel(GONE_MAX).0,
+            turns: broadcast::channel(TURNS_MAX).0,
             links: BTreeMap::new(),
             scanning: Scanning::Off,
             scan: None,
@@ -85,8 +86,17 @@ impl Central {
 
     /// Makes of an event what we tell of it.
     pub(crate) async fn handle(&mut self, event: CentralEvent) {
-        if let CentralEvent::DeviceDisconnected(id) = &event {
-            let _ = self.gone.send(id.clone());
+        match &event {
+            CentralEvent::DeviceConnected(id) => drop(self.turns.send((id.clone(), true))),
+            CentralEvent::DeviceDisconnected(id) => drop(self.turns.send((id.clone(), false))),
+            CentralEvent::DeviceDiscovered(_)
+            | CentralEvent::DeviceUpdated(_)
+            | CentralEvent::DeviceServicesModified(_)
+            | CentralEvent::ManufacturerDataAdvertisement { .. }
+            | CentralEvent::ServiceDataAdvertisement { .. }
+            | CentralEvent::ServicesAdvertisement { .. }
+            | CentralEvent::RssiUpdate { .. }
+            | CentralEvent::StateUpdate(_) => {}
         }
         if let Some(heard) = self.hearing.handle(&self.adapter, event).await {
             // The queue is full of what matters more: a later advert will do.
@@ -136,7 +146,7 @@ impl Central {
             outlet: Uuid::from_bytes(self.options.outlet),
             facts: self.facts.clone(),
         };
-        tokio::spawn(link.run(self.uses.begin(address), orders, self.gone.subscribe()));
+        tokio::spawn(link.run(self.uses.begin(address), orders, self.turns.subscribe()));
     }
 
     /// Where one of our connections leads.

@@ -80,8 +80,13 @@ pub(crate) enum Left {
 impl Shared {
     /// A stream made at the time it is given.
     pub(crate) fn new(make: impl FnOnce(Time) -> Stream) -> Arc<Self> {
-        let inner =
-            Inner { stream: make(Time(0)), left: Left::No, dead: false, reader: None, writer: None };
+        let inner = Inner {
+            stream: make(Time(0)),
+            left: Left::No,
+            dead: false,
+            reader: None,
+            writer: None,
+        };
         let (inner, touched) = (Mutex::new(inner), Notify::new());
         Arc::new(Self { epoch: Instant::now(), inner, touched })
     }

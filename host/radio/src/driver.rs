@@ -69,7 +69,9 @@ enum ChannelState {
     /// A central's, ordered.
     Ordered,
     /// A peripheral's, which nothing came over yet that says whose it is.
-    Unclaimed { mtu: u16 },
+    Unclaimed {
+        mtu: u16,
+    },
     Up,
 }
 

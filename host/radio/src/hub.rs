@@ -202,13 +202,16 @@ impl Hub {
         let connection = ConnectionId(self.numbers * 2);
         let (parts, events) = self.parts(connection, address);
         let driver = Driver::central(parts, self.adapter.has_l2cap, reply);
-        let link =
-            Link { address, mtu: 0, events: Some(events), opened: None, refused: false };
+        let link = Link { address, mtu: 0, events: Some(events), opened: None, refused: false };
         self.links.insert(connection, link);
         self.drivers.spawn(driver.run());
     }
 
-    fn parts(&self, connection: ConnectionId, address: RadioAddress) -> (Parts, mpsc::Sender<Fact>) {
+    fn parts(
+        &self,
+        connection: ConnectionId,
+        address: RadioAddress,
+    ) -> (Parts, mpsc::Sender<Fact>) {
         let (events_in, events) = mpsc::channel(EVENTS_MAX);
         let (radio, tally) = (self.radio.clone(), self.tally.clone());
         (Parts { connection, address, radio, events, tally }, events_in)

@@ -11,6 +11,8 @@ mod peripheral;
 mod sentinel;
 mod session;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::Duration;
 
@@ -40,6 +42,8 @@ struct Wishes {
     scanning: Scanning,
     advert: Option<[u8; 6]>,
     told: Option<Adapter>,
+    /// How many connections arrived in all lives.
+    arrivals: Arc<AtomicU64>,
     /// For how long nothing may be heard before the next life ends; grows while it stays quiet.
     watchdog: Duration,
 }
@@ -76,8 +80,13 @@ impl Radio for Linux {
 /// One life after the other.
 fn live(options: &Options, mut orders: mpsc::Receiver<Order>, facts: &mpsc::Sender<Fact>) {
     let watchdog = options.watchdog;
-    let mut wishes =
-        Wishes { scanning: Scanning::Off, advert: None, told: None, watchdog };
+    let mut wishes = Wishes {
+        scanning: Scanning::Off,
+        advert: None,
+        told: None,
+        arrivals: Arc::default(),
+        watchdog,
+    };
     loop {
         let Some(runtime) = runtime() else { return };
         let end = runtime.block_on(life(options, &mut wishes, &mut orders, facts));
@@ -121,7 +130,9 @@ async fn life(
         Err((why, text)) => {
             return match told_otherwise(wishes, why, &text) {
                 true => End::Unusable(why, text),
-                false => idle(wishes, orders, facts, PAUSE).await.unwrap_or(End::Unusable(why, text)),
+                false => {
+                    idle(wishes, orders, facts, PAUSE).await.unwrap_or(End::Unusable(why, text))
+                }
             };
         }
     };

@@ -50,14 +50,14 @@ struct Up {
 }
 
 type Orders = mpsc::Receiver<LinkOrder>;
-type Gone = broadcast::Receiver<PeripheralId>;
+type Turns = broadcast::Receiver<(PeripheralId, bool)>;
 
 impl Link {
     /// The whole life of it.
-    pub(super) async fn run(self, usage: Use, mut orders: Orders, gone: Gone) {
+    pub(super) async fn run(self, usage: Use, mut orders: Orders, mut turns: Turns) {
         let connection = self.connection;
         let opened = tokio::select! {
-            opened = timeout(CONNECT_MAX, self.open()) => {
+            opened = timeout(CONNECT_MAX, self.open(&mut turns)) => {
                 opened.unwrap_or_else(|_| Err("it took too long".to_owned()))
             }
             () = ended(&mut orders) => Err("given up".to_owned()),
@@ -66,7 +66,7 @@ impl Link {
             Ok(up) => {
                 let mtu = up.peripheral.mtu();
                 let _ = self.facts.send(Fact::Connected { connection, mtu }).await;
-                let why = self.carry(&up.peripheral.clone(), up, &mut orders, gone, &usage).await;
+                let why = self.carry(&up.peripheral.clone(), up, &mut orders, turns, &usage).await;
                 Fact::Lost { connection, why }
             }
             Err(why) => {
@@ -84,8 +84,20 @@ impl Link {
         found.ok_or_else(|| "it was not heard lately".to_owned())
     }
 
-    async fn open(&self) -> Result<Up, String> {
+    /// Opens it; what comes and goes again is not waited for, as btleplug would.
+    async fn open(&self, turns: &mut Turns) -> Result<Up, String> {
         let peripheral = self.find().await?;
+        let came_and_went = async {
+            arrived(turns, &peripheral).await;
+            left(turns, &peripheral).await;
+        };
+        tokio::select! {
+            opened = self.subscribe(peripheral.clone()) => opened,
+            () = came_and_went => Err("it disconnected at once".to_owned()),
+        }
+    }
+
+    async fn subscribe(&self, peripheral: Peripheral) -> Result<Up, String> {
         peripheral.connect().await.map_err(text)?;
         peripheral.discover_services().await.map_err(text)?;
         let of = |uuid: Uuid| {
@@ -113,11 +125,11 @@ impl Link {
         peripheral: &Peripheral,
         mut up: Up,
         orders: &mut Orders,
-        mut gone: Gone,
+        mut turns: Turns,
         usage: &Use,
     ) -> String {
         // What was said of earlier connections to the same device is no news of this one.
-        while gone.try_recv().is_ok() {}
+        while turns.try_recv().is_ok() {}
         if !peripheral.is_connected().await.unwrap_or(false) {
             return "it disconnected at once".to_owned();
         }
@@ -145,7 +157,7 @@ impl Link {
                     }
                     self.written().await;
                 }
-                () = left(&mut gone, peripheral) => return "it disconnected".to_owned(),
+                () = left(&mut turns, peripheral) => return "it disconnected".to_owned(),
             }
         }
     }
@@ -161,7 +173,11 @@ impl Link {
     }
 }
 
-async fn write(peripheral: &Peripheral, inlet: &Characteristic, bytes: Vec<u8>) -> Result<(), String> {
+async fn write(
+    peripheral: &Peripheral,
+    inlet: &Characteristic,
+    bytes: Vec<u8>,
+) -> Result<(), String> {
     let writing = peripheral.write(inlet, &bytes, WriteType::WithoutResponse);
     match timeout(CALL_MAX, writing).await {
         Ok(written) => written.map_err(text),
@@ -186,10 +202,19 @@ async fn ended(orders: &mut Orders) {
     while orders.recv().await.is_some() {}
 }
 
-/// Returns when the other side has disconnected, or so many have that this one can't be known.
-async fn left(gone: &mut Gone, peripheral: &Peripheral) {
-    while let Ok(id) = gone.recv().await {
-        if id == peripheral.id() {
+/// Returns when a device has connected.
+async fn arrived(turns: &mut Turns, peripheral: &Peripheral) {
+    turn(turns, peripheral, true).await;
+}
+
+/// Returns when a device has disconnected, or so many have that this one can't be known.
+async fn left(turns: &mut Turns, peripheral: &Peripheral) {
+    turn(turns, peripheral, false).await;
+}
+
+async fn turn(turns: &mut Turns, peripheral: &Peripheral, wanted: bool) {
+    while let Ok((id, connected)) = turns.recv().await {
+        if connected == wanted && id == peripheral.id() {
             return;
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bluer::l2cap::{SeqPacket, SeqPacketListener, Socket, SocketAddr};
-use bluer::{Address, AddressType};
+use bluer::{Adapter, Address, AddressType};
 use pointsman_core::bluetooth::RadioAddress;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -50,9 +50,8 @@ impl Channels {
     pub(super) fn open(found: &Found, facts: mpsc::Sender<Fact>) -> Option<Self> {
         let kind = if found.random { AddressType::LeRandom } else { AddressType::LePublic };
         let ours = (found.address?, kind);
-        let listener = listen(ours)
-            .inspect_err(|error| tracing::debug!(%error, "no L2CAP channels"))
-            .ok()?;
+        let listener =
+            listen(ours).inspect_err(|error| tracing::debug!(%error, "no L2CAP channels")).ok()?;
         let psm = listener.as_ref().local_addr().ok()?.psm;
         let (open, expected) = (Open::default(), Arrivals::default());
         let accepting = accept(listener, open.clone(), expected.clone(), facts.clone());
@@ -71,10 +70,20 @@ impl Channels {
     }
 
     /// Opens a channel beside a connection of ours; what comes of it is told.
-    pub(super) fn connect(&self, connection: ConnectionId, to: RadioAddress, psm: u16) {
+    pub(super) fn connect(
+        &self,
+        connection: ConnectionId,
+        adapter: Option<Adapter>,
+        to: RadioAddress,
+        psm: u16,
+    ) {
         let (ours, open, facts) = (self.ours, self.open.clone(), self.facts.clone());
         tokio::spawn(async move {
-            match timeout(CONNECT_MAX, connect(ours, to, psm)).await {
+            let connecting = async {
+                let kind = kind_of(adapter, to).await.unwrap_or(ours.1);
+                connect(ours, (to, kind), psm).await
+            };
+            match timeout(CONNECT_MAX, connecting).await {
                 Ok(Ok(socket)) => carry(connection, socket, open, facts).await,
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "no L2CAP channel");
@@ -134,7 +143,12 @@ fn listen(ours: (RadioAddress, AddressType)) -> std::io::Result<SeqPacketListene
     socket.listen(BACKLOG)
 }
 
-async fn accept(listener: SeqPacketListener, open: Open, expected: Arrivals, facts: mpsc::Sender<Fact>) {
+async fn accept(
+    listener: SeqPacketListener,
+    open: Open,
+    expected: Arrivals,
+    facts: mpsc::Sender<Fact>,
+) {
     while let Ok((socket, from)) = listener.accept().await {
         let address = RadioAddress(from.addr.0);
         let Some(connection) = expected.lock().get(&address).copied() else { continue };
@@ -142,27 +156,20 @@ async fn accept(listener: SeqPacketListener, open: Open, expected: Arrivals, fac
     }
 }
 
-async fn connect(
-    ours: (RadioAddress, AddressType),
-    to: RadioAddress,
-    psm: u16,
-) -> std::io::Result<SeqPacket> {
-    let mut failed = std::io::ErrorKind::NotConnected.into();
-    // Whether the other address is a random one is known to BlueZ, not to us: ours is the guess.
-    for kind in [ours.1, other(ours.1)] {
-        let socket = Socket::new_seq_packet()?;
-        socket.bind(socket_address(ours, 0))?;
-        socket.set_recv_mtu(RECV_MTU)?;
-        match socket.connect(socket_address((to, kind), psm)).await {
-            Ok(connected) => return settle(connected).await,
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
+/// Whether an address is a random one: the kernel must be told, and BlueZ knows.
+async fn kind_of(adapter: Option<Adapter>, address: RadioAddress) -> Option<AddressType> {
+    adapter?.device(Address(address.0)).ok()?.address_type().await.ok()
 }
 
-fn other(kind: AddressType) -> AddressType {
-    if kind == AddressType::LePublic { AddressType::LeRandom } else { AddressType::LePublic }
+async fn connect(
+    ours: (RadioAddress, AddressType),
+    to: (RadioAddress, AddressType),
+    psm: u16,
+) -> std::io::Result<SeqPacket> {
+    let socket = Socket::new_seq_packet()?;
+    socket.bind(socket_address(ours, 0))?;
+    socket.set_recv_mtu(RECV_MTU)?;
+    settle(socket.connect(socket_address(to, psm)).await?).await
 }
 
 /// A connect may return before the channel is there; its MTU is known only once it is.

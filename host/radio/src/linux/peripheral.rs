@@ -4,6 +4,7 @@
 //! outlet notifies goes to everyone who subscribed, whomever it was meant for.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,8 +17,7 @@ use bluer::gatt::local::{
 use bluer::{Adapter, Address, DeviceEvent, DeviceProperty, Session};
 use futures::{FutureExt, StreamExt};
 use pointsman_core::bluetooth::RadioAddress;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -38,10 +38,8 @@ const CALL_MAX: Duration = Duration::from_secs(10);
 /// An adapter in its role as peripheral. Dropping it takes everything off the air.
 pub(super) struct Peripheral {
     adapter: Adapter,
-    service: Uuid,
-    company: u16,
+    advert: watch::Sender<Option<[u8; 6]>>,
     outlet: mpsc::Sender<Outward>,
-    advertising: Option<AbortHandle>,
     _application: ApplicationHandle,
     _session: Session,
 }
@@ -77,6 +75,7 @@ impl Peripheral {
         facts: &mpsc::Sender<Fact>,
         uses: Uses,
         arrivals: Option<Arrivals>,
+        numbers: Arc<AtomicU64>,
     ) -> bluer::Result<Self> {
         let session = Session::new().await?;
         let adapter = session.adapter(name)?;
@@ -92,32 +91,31 @@ impl Peripheral {
             uses,
             notifier,
             arrivals: BTreeMap::new(),
-            numbers: 0,
+            numbers,
             left: inlet_in,
             channels: arrivals,
         };
         tokio::spawn(desk.run(inlet, outlet));
+        let (advert, wish) = watch::channel(None);
+        let (service, company) = (Uuid::from_bytes(options.service), options.company);
+        tokio::spawn(advertise(adapter.clone(), service, company, wish));
         Ok(Self {
             adapter,
-            service: Uuid::from_bytes(options.service),
-            company: options.company,
+            advert,
             outlet: outlet_in,
-            advertising: None,
             _application: application,
             _session: session,
         })
     }
 
     /// Advertises this payload instead of the last one, or nothing.
-    pub(super) fn advertise(&mut self, payload: Option<[u8; 6]>) {
-        if let Some(old) = self.advertising.take() {
-            old.abort();
-        }
-        if let Some(payload) = payload {
-            let advert = advertisement(self.service, self.company, payload);
-            self.advertising =
-                Some(tokio::spawn(advertise(self.adapter.clone(), advert)).abort_handle());
-        }
+    pub(super) fn advertise(&self, payload: Option<[u8; 6]>) {
+        self.advert.send_replace(payload);
+    }
+
+    /// The adapter, to ask about devices.
+    pub(super) fn adapter(&self) -> Adapter {
+        self.adapter.clone()
     }
 
     /// Notifies.
@@ -151,24 +149,47 @@ fn advertisement(service: Uuid, company: u16, payload: [u8; 6]) -> Advertisement
     }
 }
 
-/// Keeps an advertisement until it is aborted, which takes it off the air.
-async fn advertise(adapter: Adapter, advert: Advertisement) {
-    let mut held: Option<AdvertisementHandle> = None;
+/// Keeps the advertisement that is wished on the air. One that is being registered is never given
+/// up half way: nobody could take it back.
+async fn advertise(
+    adapter: Adapter,
+    service: Uuid,
+    company: u16,
+    mut wish: watch::Receiver<Option<[u8; 6]>>,
+) {
+    loop {
+        let payload = *wish.borrow_and_update();
+        let held = match payload {
+            Some(payload) => {
+                register(&adapter, advertisement(service, company, payload), &wish).await
+            }
+            None => None,
+        };
+        if wish.changed().await.is_err() {
+            return;
+        }
+        drop(held);
+    }
+}
+
+/// Registers an advertisement, with some patience, unless another one is wished meanwhile.
+async fn register(
+    adapter: &Adapter,
+    advert: Advertisement,
+    wish: &watch::Receiver<Option<[u8; 6]>>,
+) -> Option<AdvertisementHandle> {
     for tried in 1..=ADVERTISE_TRIES {
         match adapter.advertise(advert.clone()).await {
-            Ok(handle) => {
-                held = Some(handle);
-                break;
-            }
+            Ok(handle) => return Some(handle),
             Err(error) => tracing::debug!(%error, tried, "no advertisement"),
         }
         sleep(ADVERTISE_PAUSE * tried).await;
+        if wish.has_changed().unwrap_or(true) {
+            return None;
+        }
     }
-    if held.is_none() {
-        tracing::warn!("BlueZ takes no advertisement: others will not find this node");
-    }
-    std::future::pending::<()>().await;
-    drop(held);
+    tracing::warn!("BlueZ takes no advertisement: others will not find this node");
+    None
 }
 
 /// The service with its two characteristics.
@@ -224,7 +245,8 @@ struct Desk {
     uses: Uses,
     notifier: Notifier,
     arrivals: BTreeMap<RadioAddress, Arrival>,
-    numbers: u64,
+    /// Never given out twice, in no life.
+    numbers: Arc<AtomicU64>,
     left: mpsc::Sender<Inward>,
     channels: Option<Arrivals>,
 }
@@ -250,7 +272,8 @@ impl Desk {
         if !self.arrivals.contains_key(&address) {
             self.arrive(address, mtu).await;
         }
-        let Some(arrival) = self.arrivals.get_mut(&address).filter(|arrival| !arrival.closing) else {
+        let Some(arrival) = self.arrivals.get_mut(&address).filter(|arrival| !arrival.closing)
+        else {
             return;
         };
         let connection = arrival.connection;
@@ -263,8 +286,8 @@ impl Desk {
     }
 
     async fn arrive(&mut self, address: RadioAddress, mtu: u16) {
-        let connection = ConnectionId(self.numbers * 2 + 1);
-        self.numbers += 1;
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let connection = ConnectionId(number * 2 + 1);
         let usage = self.uses.begin(address);
         self.arrivals.insert(address, Arrival { connection, mtu, closing: false, usage });
         if let Some(channels) = &self.channels {
@@ -283,7 +306,6 @@ impl Desk {
         let _ = self.facts.send(Fact::Lost { connection, why }).await;
     }
 
-    #[expect(clippy::await_holding_lock, reason = "bluer's notify of a notification never waits")]
     async fn notify(&mut self, connection: ConnectionId, bytes: Vec<u8>) {
         if !self.arrivals.values().any(|arrival| arrival.connection == connection) {
             return;

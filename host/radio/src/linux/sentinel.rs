@@ -119,7 +119,8 @@ fn rules() -> Vec<MatchRule<'static>> {
     ];
     for number in 0..ADAPTERS_MAX {
         let path = Path::from(format!("/org/bluez/hci{number}"));
-        let mut rule = MatchRule::new_signal("org.freedesktop.DBus.Properties", "PropertiesChanged");
+        let mut rule =
+            MatchRule::new_signal("org.freedesktop.DBus.Properties", "PropertiesChanged");
         rule.path = Some(path);
         rules.push(rule);
     }
@@ -227,7 +228,8 @@ fn blocked() -> Option<bool> {
         std::fs::read_to_string(folder.join(file)).is_ok_and(|text| text.trim() == value)
     };
     let entries = std::fs::read_dir("/sys/class/rfkill").ok()?;
-    let ours = entries.flatten().map(|entry| entry.path()).filter(|path| is(path, "type", "bluetooth"));
+    let ours =
+        entries.flatten().map(|entry| entry.path()).filter(|path| is(path, "type", "bluetooth"));
     let ours: Vec<_> = ours.collect();
     if ours.iter().any(|path| is(path, "hard", "1")) {
         return Some(true);

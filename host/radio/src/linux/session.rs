@@ -105,7 +105,14 @@ impl<'a> Session<'a> {
         let channels = options.l2cap.then(|| Channels::open(found, facts.clone())).flatten();
         let arriving = channels.as_ref().map(Channels::arrivals);
         let peripheral = if found.peripheral {
-            let opened = Peripheral::open(&found.name, options, facts, uses.clone(), arriving);
+            let opened = Peripheral::open(
+                &found.name,
+                options,
+                facts,
+                uses.clone(),
+                arriving,
+                wishes.arrivals.clone(),
+            );
             Some(opened.await.map_err(|error| refused(&found.name, &error.to_string()))?)
         } else {
             None
@@ -143,7 +150,7 @@ impl<'a> Session<'a> {
             }
             Order::Advertise(advert) => {
                 self.wishes.advert = advert;
-                if let Some(peripheral) = &mut self.peripheral {
+                if let Some(peripheral) = &self.peripheral {
                     peripheral.advertise(advert);
                 }
             }
@@ -157,7 +164,10 @@ impl<'a> Session<'a> {
             Order::OpenChannel { connection, psm } => {
                 let address = self.central.as_ref().and_then(|central| central.address(connection));
                 match (&mut self.channels, address) {
-                    (Some(channels), Some(address)) => channels.connect(connection, address, psm),
+                    (Some(channels), Some(address)) => {
+                        let adapter = self.peripheral.as_ref().map(Peripheral::adapter);
+                        channels.connect(connection, adapter, address, psm);
+                    }
                     _ => {
                         let _ = self.facts.send(Fact::ChannelDown { connection }).await;
                     }
@@ -223,9 +233,10 @@ impl<'a> Session<'a> {
 /// BlueZ is there, and refused us.
 fn refused(adapter: &str, said: &str) -> End {
     let lower = said.to_lowercase();
-    let is_denied = ["accessdenied", "not permitted", "notpermitted", "not authorized", "rejected send"]
-        .iter()
-        .any(|word| lower.contains(word));
+    let is_denied =
+        ["accessdenied", "not permitted", "notpermitted", "not authorized", "rejected send"]
+            .iter()
+            .any(|word| lower.contains(word));
     if is_denied {
         End::Unusable(Why::Denied, denied())
     } else {

@@ -1,9 +1,11 @@
 //! A radio that is not there, goes and comes back.
 
+use std::time::Duration;
+
 use pointsman_bluez::trial;
 use pointsman_radio::{DialError, Options, Why, start};
 
-use crate::rig::{Node, ended, meet, node, options, pair, soon};
+use crate::rig::{ALWAYS, Node, PAYLOAD, ended, meet, node, options, pair, soon};
 
 #[test]
 fn an_adapter_that_is_switched_off_is_taken_up_again() {
@@ -60,9 +62,11 @@ fn who_is_denied_is_told_the_remedy_and_tries_again() {
         bluez.deny(&["*"]);
         let mut a = node("hci0");
         assert!(a.unusable(Why::Denied).await.contains("group `bluetooth`"));
-        assert!(soon("an answer", a.radio.dial("00:AA:01:01:00:01".parse().expect("an address")))
-            .await
-            .is_err_and(|error| error == DialError::Unusable));
+        assert!(
+            soon("an answer", a.radio.dial("00:AA:01:01:00:01".parse().expect("an address")))
+                .await
+                .is_err_and(|error| error == DialError::Unusable)
+        );
         bluez.allow();
         a.usable().await;
     });
@@ -95,5 +99,22 @@ fn without_a_name_the_first_adapter_that_is_on_is_used() {
         let mut a = Node { radio, told };
         let state = a.usable().await;
         assert!(format!("{state:?}").contains("hci1"), "{state:?}");
+    });
+}
+
+#[test]
+fn who_hears_nothing_for_long_begins_anew() {
+    trial("absence::who_hears_nothing_for_long_begins_anew", 2, async |bluez| {
+        let watchdog = Duration::from_millis(200);
+        let (radio, told) = start(Options { watchdog, ..options("hci0") });
+        let mut a = Node { radio, told };
+        a.radio.scan(ALWAYS);
+        a.usable().await;
+        assert!(a.unusable(Why::Lost).await.contains("heard"));
+        assert!(bluez.counters().calls(0, "StartDiscovery") >= 2, "first the scan alone");
+        a.usable().await;
+        let b = node("hci1");
+        b.radio.advertise(Some(PAYLOAD));
+        a.heard().await;
     });
 }

@@ -210,11 +210,8 @@ async fn a_dial_that_nobody_waits_for_leaves_nothing() {
     a.ready().await;
     b.ready().await;
     medium.delay(Duration::from_millis(50));
-    tokio::select! {
-        biased;
-        _ = a.radio.dial(B) => panic!("it can't be so fast"),
-        () = tokio::time::sleep(Duration::from_millis(75)) => {}
-    }
+    let dial = tokio::time::timeout(Duration::from_millis(75), a.radio.dial(B));
+    assert!(dial.await.is_err(), "it can't be so fast");
     medium.delay(Duration::ZERO);
     soon(async {
         while let Err(error) = a.radio.dial(B).await {
