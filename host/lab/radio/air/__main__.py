@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""python3 air COUNT [--rssi DBM] [--seed N] [--control FIFO] [--log FILE]
+"""python3 air COUNT [--rssi DBM] [--seed N] [--control FIFO] [--log FILE] [--capture FILE]
 
 Virtual Bluetooth LE controllers on one virtual air: the part of a radio that a test wants to turn.
 
@@ -20,6 +20,7 @@ Orders are lines in the control FIFO:
 
 import argparse, os, select
 
+from capture import Capture
 from controller import Controller
 from medium import Air
 
@@ -32,8 +33,9 @@ def main():
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--control", default="/run/air")
     words.add_argument("--log", default="/run/air.log")
+    words.add_argument("--capture", help="a btsnoop file of all that goes over HCI")
     given = words.parse_args()
-    air = Air(given.rssi, given.seed, open(given.log, "w"))
+    air = Air(given.rssi, given.seed, open(given.log, "w"), Capture(given.capture))
     if not os.path.exists(given.control):
         os.mkfifo(given.control)
     control = os.open(given.control, os.O_RDWR | os.O_NONBLOCK)

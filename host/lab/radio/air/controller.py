@@ -34,6 +34,7 @@ class Controller:
 
     def put(self, kind, bytes_):
         """Hands a packet to the kernel."""
+        self.air.capture.up(self.index, kind, bytes_)
         try:
             os.write(self.fd, bytes([kind]) + bytes_)
         except OSError as error:
@@ -59,9 +60,12 @@ class Controller:
             packet = os.read(self.fd, 4096)
         except BlockingIOError:
             return
+        if packet[0] in (hci.COMMAND, hci.ACL):
+            self.air.capture.down(self.index, packet[0], packet[1:])
         if packet[0] == hci.VENDOR:
             self.name = f"hci{struct.unpack_from('<H', packet, 2)[0]}"
             self.air.log("ready", self.name)
+            self.air.capture.began(self.index, self.address)
         elif packet[0] == hci.ACL:
             link = self.links.get(struct.unpack_from("<H", packet, 1)[0] & 0xFFF)
             if link:

@@ -29,8 +29,9 @@ class Clock:
 class Air:
     """Who hears whom how well."""
 
-    def __init__(self, rssi, seed, log):
+    def __init__(self, rssi, seed, log, capture):
         self.default, self.fades, self.random, self.log_file = rssi, {}, random.Random(seed), log
+        self.capture = capture
         self.clock, self.controllers, self.paced = Clock(), [], True
 
     def log(self, *words):

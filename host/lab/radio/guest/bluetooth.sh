@@ -1,4 +1,5 @@
 # Sourced in the guest: radios, the bus, bluetoothd, and what may happen to them.
+# With CAPTURE=1 all that goes over HCI is in capture.btsnoop, for Wireshark and `btmon -r`.
 # shellcheck shell=bash
 
 # Who plays the controllers: `air` (ours) or `btvirt` (BlueZ's: no signal strength, advertisements
@@ -23,7 +24,10 @@ bluetooth_up() {
     [[ -e /run/dbus/system_bus_socket ]] || dbus-daemon --system --fork --nopidfile
     bluetoothd_up
     case $CONTROLLERS in
-        air) background air python3 /lab/air "$radios" --log /host/air-events.log ;;
+        air)
+            background air python3 /lab/air "$radios" --log /host/air-events.log \
+                ${CAPTURE:+--capture /host/capture.btsnoop}
+            ;;
         btvirt)
             command -v btvirt >/dev/null || skip "no btvirt in the guest's root"
             background btvirt btvirt -L "-l$radios"
@@ -59,12 +63,6 @@ bluetoothd_restart() {
 air() {
     [[ $CONTROLLERS == air ]] || skip "the scenario sets signal strengths, and btvirt has none"
     echo "$*" >/run/air
-}
-
-# Records all that goes over HCI to capture.btsnoop; read it with `btmon -r` or Wireshark.
-capture() {
-    btmon --write /host/capture.btsnoop >/dev/null 2>&1 </dev/null &
-    sleep 0.2
 }
 
 # The public address of an adapter.

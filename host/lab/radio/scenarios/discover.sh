@@ -9,7 +9,6 @@
 : "${MESSAGES:=20}"
 
 needs_bluetooth
-capture
 bluetooth_up 2
 new_node a radio=hci0
 new_node b radio=hci1

@@ -101,9 +101,18 @@ fn outcome(share: &Path) -> Outcome {
         SKIPPED => Outcome::Skipped(
             fs::read_to_string(share.join("skipped")).unwrap_or_default().trim().to_owned(),
         ),
-        "" => Outcome::NotBooted,
+        "" => {
+            let console = fs::read(share.join("console.log")).unwrap_or_default();
+            fallen(&String::from_utf8_lossy(&console)).map_or(Outcome::NotBooted, Outcome::Panicked)
+        }
         status => Outcome::Failed(status.to_owned()),
     }
+}
+
+/// The last words of a kernel that fell.
+fn fallen(console: &str) -> Option<String> {
+    let words = console.lines().find_map(|line| line.split_once("Kernel panic - "));
+    words.map(|(_, words)| words.to_owned())
 }
 
 /// What the scenario measured: lines with a name, a value and a unit, with tabs between.
@@ -140,6 +149,13 @@ mod tests {
         let read = values("gap\t12.5\tms\nlost\t0\t\ngap\n");
         assert_eq!(read.len(), 2);
         assert_eq!((read[0].name.as_str(), read[0].value.as_str()), ("gap", "12.5"));
+    }
+
+    #[test]
+    fn a_kernel_that_fell_is_told_from_one_that_never_stood() {
+        let console = "lab: up\nKernel panic - not syncing: fault at addr 0x122\n";
+        assert_eq!(fallen(console).as_deref(), Some("not syncing: fault at addr 0x122"));
+        assert_eq!(fallen("no ptrace"), None);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum Outcome {
     Skipped(String),
     /// It had to be ended.
     TimedOut,
+    /// The guest's kernel fell; its last words.
+    Panicked(String),
     /// The guest left nothing at all.
     NotBooted,
 }
@@ -36,6 +38,7 @@ impl Outcome {
             Self::Failed(_) => "failed",
             Self::Skipped(_) => "skipped",
             Self::TimedOut => "timed out",
+            Self::Panicked(_) => "panicked",
             Self::NotBooted => "not booted",
         }
     }
@@ -45,6 +48,7 @@ impl Outcome {
             Self::Passed => String::new(),
             Self::Failed(status) => format!("exit status {status}"),
             Self::Skipped(why) => why.clone(),
+            Self::Panicked(words) => words.clone(),
             Self::TimedOut => "ended by its limit".to_owned(),
             Self::NotBooted => {
                 "the guest needs ptrace and /dev/shm: are they forbidden here?".into()
