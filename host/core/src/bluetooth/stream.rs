@@ -146,6 +146,7 @@ impl Stream {
     /// A carrier is there. `mtu` is the ATT MTU, or that of packets to the other side. A channel
     /// is told to a peripheral when its first packet is a [`Hail::Join`] of this connection.
     pub fn carrier_up(&mut self, now: Time, carrier: Carrier, mtu: usize) {
+        self.greeting.begin(now);
         self.carriers.up(now, carrier, mtu, self.greeting.is_central());
         self.settle(now);
     }

@@ -51,7 +51,8 @@ pub struct BluetoothConfig {
     /// count. It is all that forged advertisements can make this node dial.
     pub stranger_dials_per_min: u32,
     /// How long the node with the larger token waits to be dialled, in microseconds, before it
-    /// dials by itself: the other may not hear it. Default 2.4 s.
+    /// dials by itself: the other may not hear it. Default 6 s: to connect and find the services
+    /// takes 1.5 to 4 s at common intervals.
     pub grace_us: u64,
     /// Listening while alone, or while a link fades. Default: always.
     pub scan_dense: Scanning,
@@ -81,7 +82,7 @@ impl Default for BluetoothConfig {
             retry_min_us: 2 * S,
             retry_max_us: 5 * 60 * S,
             stranger_dials_per_min: 12,
-            grace_us: 2_400_000,
+            grace_us: 6 * S,
             scan_dense: Scanning { window_us: 10 * S, interval_us: 10 * S },
             scan_sparse: Scanning { window_us: S, interval_us: 4 * S },
             scan_thrifty: Scanning { window_us: S, interval_us: 10 * S },

@@ -80,7 +80,14 @@ enum Role {
 impl Greeting {
     pub(super) fn central(now: Time, chance: u64, can_l2cap: bool) -> Self {
         let connection = Connection::drawn(chance);
-        Self::new(now, Role::Central { connection, can_l2cap })
+        Self { until: NEVER, ..Self::new(now, Role::Central { connection, can_l2cap }) }
+    }
+
+    /// Values can travel now. How long a radio takes to connect is no matter of ours.
+    pub(super) fn begin(&mut self, now: Time) {
+        if self.until == NEVER {
+            self.until = now.after(OPENING_US_MAX);
+        }
     }
 
     pub(super) fn peripheral(now: Time, start: u32, psm: Option<u16>) -> Self {
