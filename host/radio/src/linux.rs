@@ -14,7 +14,7 @@ mod session;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -29,7 +29,7 @@ const ORDERS_MAX: usize = 1024;
 const FACTS_MAX: usize = 256;
 /// How long after a failure it is tried again, if nothing is told before.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How long after the start of a life its end is answered with a pause.
+/// A life that is no longer than this is followed by a rest as long.
 const SHORT: Duration = Duration::from_secs(2);
 
 /// The handle on the thread.
@@ -42,6 +42,8 @@ struct Wishes {
     scanning: Scanning,
     advert: Option<[u8; 6]>,
     told: Option<Adapter>,
+    /// The next life is not to begin at once.
+    rests: bool,
     /// How many connections arrived in all lives.
     arrivals: Arc<AtomicU64>,
     /// For how long nothing may be heard before the next life ends; grows while it stays quiet.
@@ -84,6 +86,7 @@ fn live(options: &Options, mut orders: mpsc::Receiver<Order>, facts: &mpsc::Send
         scanning: Scanning::Off,
         advert: None,
         told: None,
+        rests: false,
         arrivals: Arc::default(),
         watchdog,
     };
@@ -125,6 +128,11 @@ async fn life(
     orders: &mut mpsc::Receiver<Order>,
     facts: &mpsc::Sender<Fact>,
 ) -> End {
+    if std::mem::take(&mut wishes.rests)
+        && let Some(end) = idle(wishes, orders, facts, SHORT).await
+    {
+        return end;
+    }
     let mut sentinel = match Sentinel::new().await {
         Ok(sentinel) => sentinel,
         Err((why, text)) => {
@@ -163,7 +171,8 @@ async fn life(
     }
 }
 
-/// A life with an adapter. One that ends as soon as it began is followed by a pause.
+/// A life with an adapter. One that ends as soon as it began is told at once, and has the next
+/// one wait.
 async fn session(
     options: &Options,
     wishes: &mut Wishes,
@@ -172,15 +181,9 @@ async fn session(
     sentinel: &mut Sentinel,
     found: Found,
 ) -> End {
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let end = session::run(options, wishes, orders, facts, sentinel, found).await;
-    if matches!(end, End::Unusable(..)) && began.elapsed() < SHORT {
-        let pause = tokio::time::sleep(SHORT);
-        tokio::select! {
-            () = pause => {}
-            stopped = idle(wishes, orders, facts, PAUSE) => return stopped.unwrap_or(end),
-        }
-    }
+    wishes.rests = began.elapsed() < SHORT;
     end
 }
 
