@@ -16,8 +16,10 @@ new_node() {
             *) fail "new_node: what is $word?" ;;
         esac
     done
+    # A scenario may make a node anew.
+    rm -rf "$home"
     mkdir -p "$home"
-    "$PRODUCT" identity new "$home/key" --json | jq -r .peer | read -r "node_peer[$name]"
+    node_peer[$name]=$("$PRODUCT" identity new "$home/key" --json | jq -r .peer)
     {
         printf '[network]\nname = "lab"\n[node]\nidentity = "key"\n[uplinks]\nothers = false\n'
         printf '[mdns]\nenabled = false\n'

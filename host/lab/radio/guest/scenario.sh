@@ -1,7 +1,6 @@
 # Sourced by every scenario, in the guest: saying, measuring, waiting, and how it ends.
 # shellcheck shell=bash
 set -euo pipefail
-shopt -s lastpipe
 
 # Says a line, with the seconds since the guest was up.
 say() { printf '[%7s] %s\n' "$(cut -d' ' -f1 /proc/uptime)" "$*"; }

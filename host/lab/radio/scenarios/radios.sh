@@ -18,8 +18,8 @@ wait_for 10 "advertisements" grep -q advertising /host/advertise-1.log /host/adv
 air rssi 0 1 -60
 air rssi 0 2 -80
 python3 /lab/guest/gatt.py scan hci0 5 >/host/sightings
-mean "$there" </host/sightings | read -r near count
-mean "$(address_of hci2)" </host/sightings | read -r far _
+read -r near count < <(mean "$there" </host/sightings)
+read -r far _ < <(mean "$(address_of hci2)" </host/sightings)
 result near "$near" dBm
 result far "$far" dBm
 result sightings "$count" "in 5 s"

@@ -10,8 +10,7 @@
 
 bluetooth_up 2
 [[ $CONTROLLERS != air ]] || air pace "$PACE"
-address_of hci0 | read -r here
-address_of hci1 | read -r there
+here=$(address_of hci0) there=$(address_of hci1)
 
 background advertise python3 /lab/guest/gatt.py advertise hci1
 advertise_pid=$!
@@ -19,16 +18,16 @@ background l2cap python3 /lab/guest/l2cap.py serve "$there" 0x80
 l2cap_pid=$!
 wait_for 10 "advertisement" grep -q advertising /host/advertise.log
 wait_for 10 "listener" grep -q listening /host/l2cap.log
-python3 /lab/guest/l2cap.py rtt "$here" "$there" 0x80 50 18 | read -r value
+value=$(python3 /lab/guest/l2cap.py rtt "$here" "$there" 0x80 50 18)
 result l2cap_rtt "$value" ms
-python3 /lab/guest/l2cap.py stream "$here" "$there" 0x80 "$BYTES" 1000 | read -r value
+value=$(python3 /lab/guest/l2cap.py stream "$here" "$there" 0x80 "$BYTES" 1000)
 result l2cap "$((value / 1000))" kB/s
 kill "$advertise_pid" "$l2cap_pid"
 
 background gatt python3 /lab/guest/gatt.py serve hci1
 gatt_pid=$!
 wait_for 10 "advertisement" grep -q advertising /host/gatt.log
-python3 /lab/guest/gatt.py notify hci0 "$there" "$NOTIFICATIONS" | read -r value
+value=$(python3 /lab/guest/gatt.py notify hci0 "$there" "$NOTIFICATIONS")
 result gatt_notify "$((value / 1000))" kB/s
 kill "$gatt_pid"
 bluetoothctl disconnect >/dev/null || true
@@ -42,13 +41,11 @@ ours() {
     start_node b
     wait_for 60 "link" linked a b bluetooth
     record b
-    node a send "${node_peer[b]}" --count $((BYTES / 1000)) --size 1000 --json |
-        jq '[(.bytes_delivered * 1000 / .elapsed_us | floor), .delivered] | @tsv' -r | read -r rate delivered
-    result "$1" "$rate" kB/s
-    ((delivered == BYTES / 1000)) || fail "$1: $delivered messages of $((BYTES / 1000)) were delivered"
-    node a send "${node_peer[b]}" --class interactive --count 50 --rate 5 --size 18 --json |
-        jq '.took_us_p50 / 100 | floor / 10' | read -r value
-    result "$1_send" "$value" "ms until delivered"
+    answer=$(node a send "${node_peer[b]}" --count $((BYTES / 1000)) --size 1000 --json)
+    result "$1" "$(jq '.bytes_delivered * 1000 / .elapsed_us | floor' <<<"$answer")" kB/s
+    jq -e '.delivered == .count' <<<"$answer" >/dev/null || fail "$1: $answer"
+    answer=$(node a send "${node_peer[b]}" --class interactive --count 50 --rate 5 --size 18 --json)
+    result "$1_send" "$(jq '.took_us_p50 / 100 | floor / 10' <<<"$answer")" "ms until delivered"
     stop_node a
     stop_node b
 }
