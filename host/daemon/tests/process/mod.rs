@@ -71,7 +71,13 @@ impl Node {
 
     /// Starts a node with the config that is there.
     pub(crate) fn start_in(folder: TempDir) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn start_with(folder: TempDir, variables: &[(&str, &str)]) -> Self {
         let mut command = pointsman(folder.path());
+        command.envs(variables.iter().copied());
         command.args(["--socket", "node.sock", "run", "--config", "config.toml"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut peer = None;
