@@ -113,6 +113,9 @@ impl Lone {
                         orders.extend(self.acked(link.0, &[(1, sequence)]));
                     }
                     Output::Transmit { .. }
+                    | Output::Approach { .. }
+                    | Output::Scan { .. }
+                    | Output::Advertise { .. }
                     | Output::Deliver(_)
                     | Output::Fate { .. }
                     | Output::Event(_)

@@ -9,6 +9,7 @@ mod hostile;
 mod innocence;
 mod linking;
 mod lone;
+mod nearby;
 mod probation;
 mod restart;
 mod sampling;

@@ -1,6 +1,7 @@
 //! The scene that most tests begin with: two nodes, each with two interfaces on two segments.
 
 use bytes::Bytes;
+use pointsman_core::bluetooth::neighbours::BluetoothConfig;
 use pointsman_core::config::{Allow, NodeConfig};
 use pointsman_core::id::Token;
 use pointsman_core::input::Protocol;
@@ -22,6 +23,7 @@ pub(crate) fn config() -> NodeConfig {
         network: "test".into(),
         allow: Allow::All,
         links_per_peer: 8,
+        bluetooth: BluetoothConfig::default(),
         heartbeat_us: SECOND_US,
         suspect_min_us: 50_000,
         dead_us: 15 * SECOND_US,
