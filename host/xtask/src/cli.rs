@@ -34,8 +34,9 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         summary: "Build the policies and run all tests",
-        details: "Prepares the Wasm toolchain, builds the policies and examples, then runs\n\
-                  `cargo test --workspace` with the arguments given: `./x test failover`.",
+        details: "Prepares the Wasm toolchain, builds the policies and examples, installs dbus-daemon\n\
+                  by apt-get where it is missing, then runs `cargo test --workspace` with the\n\
+                  arguments given: `./x test failover`.",
         takes_arguments: true,
         run: commands::test,
     },

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use crate::step::{Failure, run, say};
-use crate::{deny, examples, lab, place, tools, wasm};
+use crate::{apt, deny, examples, lab, place, tools, wasm};
 
 /// Tells tests of policies in other languages that none may be missing.
 const REQUIRED: &str = "POINTSMAN_EXAMPLES";
@@ -28,9 +28,23 @@ pub fn test(arguments: &[String]) -> Result<(), Failure> {
 }
 
 fn run_tests(arguments: &[String], required: &str) -> Result<(), Failure> {
+    message_bus();
     let mut command = cargo();
     command.args(["test", "--workspace"]).args(arguments).env(REQUIRED, required);
     run("the tests", &mut command, "The failing tests are listed above.")
+}
+
+/// The program that the tests of Bluetooth run their BlueZ on, which is for Linux alone.
+fn message_bus() {
+    let missing = || cfg!(target_os = "linux") && place::program("dbus-daemon").is_none();
+    if missing() {
+        apt::install(&["dbus-daemon"]);
+    }
+    if missing() {
+        say(
+            "without dbus-daemon tests of Bluetooth fail. On Debian: sudo apt-get install dbus-daemon",
+        );
+    }
 }
 
 /// `./x policies`.

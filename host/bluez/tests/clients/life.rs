@@ -7,10 +7,7 @@ use pointsman_bluez::trial;
 use crate::rig::{Echo, Hunter, LIMIT, SERVICE, soon};
 
 fn state(event: CentralEvent) -> Option<CentralState> {
-    match event {
-        CentralEvent::StateUpdate(state) => Some(state),
-        _ => None,
-    }
+    if let CentralEvent::StateUpdate(state) = event { Some(state) } else { None }
 }
 
 #[test]
@@ -82,4 +79,10 @@ fn a_call_that_is_denied_says_so() {
         bluez.allow();
         assert_eq!(soon("adapters", manager.adapters()).await.unwrap().len(), 1);
     });
+}
+
+#[test]
+#[should_panic(expected = "no test is named")]
+fn a_trial_by_a_wrong_name_fails() {
+    trial("a_trial_by_a_wrong_name_fails", 1, async |_bluez| {});
 }

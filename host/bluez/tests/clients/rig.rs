@@ -169,7 +169,8 @@ async fn echoes(
                 newest = Some(notifier);
                 count.send_modify(|sessions| sessions.0 += 1);
             }
-            Some(value) = echoed.recv() => {
+            // BlueZ tells of a subscription after it has granted it, so a write may come sooner.
+            Some(value) = echoed.recv(), if newest.is_some() => {
                 if let Some(notifier) = &mut newest {
                     let _ = notifier.notify(value).await;
                 }
@@ -223,9 +224,8 @@ impl Hunter {
     /// The next device that appears.
     pub(crate) async fn found(&mut self) -> Peripheral {
         let id = self
-            .event("a device", |event| match event {
-                CentralEvent::DeviceDiscovered(id) => Some(id),
-                _ => None,
+            .event("a device", |event| {
+                if let CentralEvent::DeviceDiscovered(id) = event { Some(id) } else { None }
             })
             .await;
         soon("its properties", self.adapter.peripheral(&id)).await.unwrap()

@@ -63,9 +63,8 @@ fn data_is_told_again_and_again_and_a_new_distance_once() {
         }
         bluez.rssi(0, 1, Some(-77));
         let rssi = hunter
-            .event("a distance", |event| match event {
-                CentralEvent::RssiUpdate { rssi, .. } => Some(rssi),
-                _ => None,
+            .event("a distance", |event| {
+                if let CentralEvent::RssiUpdate { rssi, .. } = event { Some(rssi) } else { None }
             })
             .await;
         assert_eq!(rssi, -77);
