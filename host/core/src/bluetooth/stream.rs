@@ -259,10 +259,11 @@ impl Stream {
         mut can_take: impl FnMut(Carrier) -> bool,
     ) -> Option<(Carrier, Bytes)> {
         let tag = self.greeting.connection()?.tag;
-        if self.carriers.hears(Carrier::L2cap) && can_take(Carrier::L2cap) {
-            if let Some(frame) = self.join(now) {
-                return Some((Carrier::L2cap, wire::encode(tag, &frame)));
-            }
+        if self.carriers.hears(Carrier::L2cap)
+            && can_take(Carrier::L2cap)
+            && let Some(frame) = self.join(now)
+        {
+            return Some((Carrier::L2cap, wire::encode(tag, &frame)));
         }
         let carrier = self.carrier?;
         if !can_take(carrier) {

@@ -14,6 +14,9 @@ const JOIN_US_MAX: u64 = 3_000_000;
 const JOIN_AGAIN_US: u64 = 500_000;
 /// Time until a channel is tried again, doubled each time.
 const REST_US: u64 = 30_000_000;
+/// Values that arrive until larger ones are tried again, at first: where they are dropped, each
+/// trial costs two timeouts.
+const PATIENCE_VALUES: u32 = 64;
 /// Attempts to get a channel: where it never works, it never will.
 const ATTEMPTS_MAX: u32 = 3;
 
@@ -40,8 +43,13 @@ struct Channel {
 #[derive(Clone, Copy, Debug)]
 struct Way {
     value_bytes: usize,
+    /// The largest value that the MTU allows.
+    most_bytes: usize,
     /// The largest value that certainly arrived.
     proven_bytes: usize,
+    /// Values that arrive until larger ones are tried again, and how many that were last time.
+    trial_in: u32,
+    patience: u32,
 }
 
 /// A central's attempt to get a channel.
@@ -182,7 +190,7 @@ impl Carriers {
     /// A value of this size arrived.
     pub(super) fn proven(&mut self, carrier: Carrier, value_bytes: usize) {
         if let Some(way) = self.way(carrier) {
-            way.proven_bytes = way.proven_bytes.max(value_bytes);
+            way.proven(value_bytes);
         }
     }
 
@@ -252,12 +260,32 @@ impl Way {
             Carrier::Gatt => mtu.saturating_sub(ATT_HEADER_BYTES).min(GATT_VALUE_BYTES_MAX),
             Carrier::L2cap => mtu.min(L2CAP_PACKET_BYTES_MAX),
         };
-        Self { value_bytes: bytes.max(RADIO_VALUE_BYTES_MIN), proven_bytes: RADIO_VALUE_BYTES_MIN }
+        Self {
+            value_bytes: bytes.max(RADIO_VALUE_BYTES_MIN),
+            most_bytes: bytes.max(RADIO_VALUE_BYTES_MIN),
+            proven_bytes: RADIO_VALUE_BYTES_MIN,
+            trial_in: 0,
+            patience: PATIENCE_VALUES,
+        }
     }
 
     fn shrink(&mut self, value_bytes: usize) {
         if value_bytes > self.proven_bytes {
             self.value_bytes = self.value_bytes.min(value_bytes / 2).max(self.proven_bytes);
+            self.trial_in = self.patience;
+            self.patience = self.patience.saturating_mul(2);
+        }
+    }
+
+    fn proven(&mut self, value_bytes: usize) {
+        self.proven_bytes = self.proven_bytes.max(value_bytes);
+        if self.value_bytes >= self.most_bytes || value_bytes < self.value_bytes {
+            return;
+        }
+        self.trial_in = self.trial_in.saturating_sub(1);
+        if self.trial_in == 0 {
+            self.value_bytes = (2 * self.value_bytes).min(self.most_bytes);
+            self.trial_in = self.patience;
         }
     }
 }

@@ -1,11 +1,13 @@
-//! The receiving half: bytes in order until they are read, and what is owed to the sender.
+//! The receiving half: bytes until they are in order and read, and what is owed to the sender.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
 
 use super::offset::{nearest, position};
 use super::wire::Ack;
 use crate::id::Time;
-use crate::limits::RADIO_RECEIVE_BYTES_MAX;
+use crate::limits::{RADIO_RECEIVE_BYTES_MAX, RADIO_SEGMENTS_MAX};
 
 /// Longest wait of an acknowledgement for data to travel with.
 const ACK_DELAY_US: u64 = 15_000;
@@ -20,6 +22,9 @@ pub(super) struct Receiver {
     buffer: VecDeque<u8>,
     /// Position of the first byte that is lacking.
     next: u64,
+    /// What came before it was its turn, by position; no two overlap. Together with the buffer
+    /// it is never more than the window.
+    early: BTreeMap<u64, Bytes>,
     /// Position up to which the sender was ever allowed to send. It never falls.
     edge: u64,
     ended: bool,
@@ -40,7 +45,7 @@ pub(super) enum Arrival {
     Useful,
     /// All of it was here.
     Known,
-    /// Something before it is lacking, so it was dropped.
+    /// Something before it is lacking.
     Early,
     /// Its offset is nowhere near.
     Stray,
@@ -53,7 +58,14 @@ impl Receiver {
     pub(super) fn new(start: u32) -> Self {
         let next = position(start);
         let edge = next + u64::from(Self::WINDOW);
-        Self { buffer: VecDeque::new(), next, edge, ended: false, owed: Owed::default() }
+        Self {
+            buffer: VecDeque::new(),
+            next,
+            early: BTreeMap::new(),
+            edge,
+            ended: false,
+            owed: Owed::default(),
+        }
     }
 
     /// What a sender may send at first.
@@ -74,15 +86,50 @@ impl Receiver {
             return Arrival::Useful;
         }
         if let Some(arrival) = self.misplaced(now, start, end) {
+            if arrival == Arrival::Early {
+                self.keep(start, bytes);
+            }
             return arrival;
         }
-        let known = (self.next - start) as usize;
-        self.buffer.extend(bytes.iter().skip(known));
-        self.next = end;
+        let repairs = !self.early.is_empty();
+        self.append(start, bytes);
+        self.catch_up();
         self.owed.frames += 1;
-        let wait = if self.owed.frames >= FRAMES_PER_ACK { 0 } else { ACK_DELAY_US };
+        let at_once = repairs || self.owed.frames >= FRAMES_PER_ACK;
+        let wait = if at_once { 0 } else { ACK_DELAY_US };
         self.owe(now.after(wait));
         Arrival::Useful
+    }
+
+    /// Keeps the part that is not kept yet, up to the next part that is.
+    fn keep(&mut self, start: u64, bytes: &[u8]) {
+        let before = self.early.range(..=start).next_back();
+        let covered = before.map_or(0, |(at, kept)| (at + kept.len() as u64).saturating_sub(start));
+        let start = start + covered;
+        let after = self.early.range(start..).next().map_or(u64::MAX, |(at, _)| *at);
+        let left = bytes.get(covered as usize..).unwrap_or_default();
+        let length = left.len().min(usize::try_from(after - start).unwrap_or(usize::MAX));
+        if length > 0 && self.early.len() < RADIO_SEGMENTS_MAX {
+            self.early.insert(start, Bytes::copy_from_slice(&left[..length]));
+        }
+    }
+
+    /// What is lacking begins in these bytes.
+    fn append(&mut self, start: u64, bytes: &[u8]) {
+        let known = (self.next - start) as usize;
+        self.buffer.extend(bytes.iter().skip(known));
+        self.next = self.next.max(start + bytes.len() as u64);
+    }
+
+    /// Takes what was early and is no longer.
+    fn catch_up(&mut self) {
+        while let Some(first) = self.early.first_entry() {
+            if *first.key() > self.next {
+                break;
+            }
+            let (start, bytes) = first.remove_entry();
+            self.append(start, &bytes);
+        }
     }
 
     /// The sender has nothing from `offset` on.
@@ -95,6 +142,7 @@ impl Receiver {
             return arrival;
         }
         self.ended = true;
+        self.early.clear();
         self.next += 1;
         self.owe(now);
         Arrival::Useful
@@ -148,7 +196,7 @@ impl Receiver {
     /// The acknowledgement that is owed; after it nothing is.
     pub(super) fn acknowledge(&mut self) -> Ack {
         self.edge = self.edge.max(self.allowed());
-        let gap = core::mem::take(&mut self.owed).gap;
+        let gap = core::mem::take(&mut self.owed).gap || !self.early.is_empty();
         // It was told to no more than this, so the cast cuts nothing off.
         Ack { next: self.next as u32, window: (self.edge - self.next.min(self.edge)) as u16, gap }
     }

@@ -1,7 +1,8 @@
 //! The sending half: bytes until they are acknowledged, and when to send them again.
 //!
-//! It goes back to the first byte that is not acknowledged when one is late or missed
-//! (go-back-N): radios that lose values are rare, so receivers keep nothing out of order.
+//! When the receiver misses something, the first piece of it goes out again, and the next one with
+//! each acknowledgement that something is missing still (as in NewReno, RFC 6582). When nothing
+//! comes back for too long, it goes back to the first byte that was not acknowledged.
 
 use std::collections::VecDeque;
 
@@ -42,7 +43,10 @@ pub(super) struct Sender {
     timer: Option<Time>,
     timeouts: u32,
     gaps: u32,
-    rewound_at: Option<Time>,
+    /// When and up to where missing pieces were last gone back for.
+    repaired: Option<(Time, u64)>,
+    /// The first piece is to go out again.
+    repairing: bool,
     probing: bool,
     sent_again: u64,
 }
@@ -99,7 +103,8 @@ impl Sender {
             timer: None,
             timeouts: 0,
             gaps: 0,
-            rewound_at: None,
+            repaired: None,
+            repairing: false,
             probing: false,
             sent_again: 0,
         }
@@ -179,6 +184,9 @@ impl Sender {
     /// What goes out next in a value that carries at most `chunk` bytes. `header_bytes` is what
     /// the value has besides.
     pub(super) fn piece(&mut self, now: Time, chunk: usize, header_bytes: usize) -> Option<Piece> {
+        if let Some(piece) = self.repair(now, chunk) {
+            return Some(piece);
+        }
         if self.segments.len() >= RADIO_SEGMENTS_MAX || self.flies_elsewhere() {
             return None;
         }
@@ -195,6 +203,20 @@ impl Sender {
             return Some(Piece::Close(offset));
         }
         self.probe(now).then_some(Piece::Data(offset, Bytes::new()))
+    }
+
+    /// The first piece in flight, or as much of it as fits, once more if it is missing.
+    fn repair(&mut self, now: Time, chunk: usize) -> Option<Piece> {
+        let first = self.segments.front_mut().filter(|_| core::mem::take(&mut self.repairing))?;
+        (first.first_time, first.carrier) = (false, self.carrier);
+        let length = chunk.min((first.end.min(self.end) - self.acked) as usize);
+        self.sent_again += 1;
+        self.timer = Some(now.after(self.pace.rto_us(self.timeouts)));
+        let offset = self.acked as u32;
+        if length == 0 {
+            return Some(Piece::Close(offset));
+        }
+        Some(Piece::Data(offset, self.buffer.range(..length).copied().collect()))
     }
 
     /// Bytes that may go out now: no small piece while more would fit behind what is in flight.
@@ -235,15 +257,18 @@ impl Sender {
         }
     }
 
-    /// The receiver told how far it is. `None` where this can't be true, or no longer is.
+    /// The receiver told how far it is. `None` where this can't be true and never was.
     pub(super) fn acknowledged(&mut self, now: Time, ack: Ack) -> Option<Proof> {
         let next = nearest(self.acked, ack.next);
-        if next < self.acked || next > self.fresh {
+        if next > self.fresh || self.acked.saturating_sub(next) > RADIO_SEND_BYTES_MAX as u64 {
             return None;
+        }
+        if next < self.acked {
+            return Some(None);
         }
         self.edge = self.edge.max(next + u64::from(ack.window));
         if next > self.acked {
-            return Some(self.advance(now, next));
+            return Some(self.advance(now, next, ack.gap));
         }
         if self.fresh == self.acked {
             (self.timer, self.timeouts) = (None, 0);
@@ -253,7 +278,7 @@ impl Sender {
         Some(None)
     }
 
-    fn advance(&mut self, now: Time, next: u64) -> Proof {
+    fn advance(&mut self, now: Time, next: u64, gap: bool) -> Proof {
         let bytes = next.min(self.end).saturating_sub(self.acked) as usize;
         self.buffer.drain(..bytes);
         self.acked = next;
@@ -263,6 +288,7 @@ impl Sender {
             newest = Some(segment);
         }
         (self.timer, self.timeouts, self.gaps) = (None, 0, 0);
+        self.repairing = gap && self.repaired.is_some_and(|(_, until)| next < until);
         if self.next > self.acked {
             self.arm(now);
         }
@@ -276,12 +302,14 @@ impl Sender {
 
     fn missed(&mut self, now: Time) {
         self.gaps += 1;
-        // What came early before it went back is still told for a round trip.
-        let echo = self.pace.srtt_us().map_or(self.pace.rto_us(0), |srtt_us| 2 * srtt_us);
-        let settled = self.rewound_at.is_none_or(|at| now.since(at) > echo);
+        // What was under way when it went back is told to be early for a round trip still.
+        let echo_us = self.pace.srtt_us().map_or(self.pace.rto_us(0), |srtt_us| 2 * srtt_us);
+        let settled = self.repaired.is_none_or(|(at, _)| now.since(at) > echo_us);
         if self.gaps >= GAPS_MAX && settled {
             self.pace.lost();
-            self.rewind(now);
+            self.gaps = 0;
+            self.repairing = true;
+            self.repaired = Some((now, self.next));
         }
     }
 
@@ -291,7 +319,8 @@ impl Sender {
         self.segments.clear();
         self.timer = None;
         self.gaps = 0;
-        self.rewound_at = Some(now);
+        self.repairing = false;
+        self.repaired = Some((now, self.acked));
     }
 
     /// Notices that an acknowledgement is overdue.
