@@ -46,8 +46,8 @@ pub(crate) struct Written {
 pub(crate) struct Echo {
     pub(crate) adapter: bluer::Adapter,
     pub(crate) written: mpsc::UnboundedReceiver<Written>,
-    /// How many notification sessions were started.
-    pub(crate) sessions: watch::Receiver<u32>,
+    /// How many notification sessions were started, and how many of them are over.
+    pub(crate) sessions: watch::Receiver<(u32, u32)>,
     advert: Option<AdvertisementHandle>,
     _app: ApplicationHandle,
     _session: bluer::Session,
@@ -57,22 +57,24 @@ impl Echo {
     pub(crate) async fn start(adapter: &str) -> Self {
         let session = soon("a session", bluer::Session::new()).await.unwrap();
         let adapter = session.adapter(adapter).unwrap();
-        listening(&adapter).await;
         let (echo, echoed) = mpsc::unbounded_channel();
         let (tell, written) = mpsc::unbounded_channel();
         let (notifiers, notifier) = mpsc::unbounded_channel();
-        let (count, sessions) = watch::channel(0);
+        let (count, sessions) = watch::channel((0, 0));
         tokio::spawn(echoes(echoed, notifier, count));
-        let app = Application {
+        let app = served(&adapter, || Application {
             services: vec![Service {
                 uuid: SERVICE,
                 primary: true,
-                characteristics: vec![written_by_centrals(echo, tell), notifying(notifiers)],
+                characteristics: vec![
+                    written_by_centrals(echo.clone(), tell.clone()),
+                    notifying(notifiers.clone()),
+                ],
                 ..Default::default()
             }],
             ..Default::default()
-        };
-        let app = soon("an application", adapter.serve_gatt_application(app)).await.unwrap();
+        });
+        let app = app.await;
         let mut this =
             Self { adapter, written, sessions, advert: None, _app: app, _session: session };
         this.advertise(6).await.unwrap();
@@ -91,14 +93,20 @@ impl Echo {
     }
 }
 
-/// A new session of bluer drops calls until a task that it spawned has run, and a registration
-/// whose questions are dropped is never answered. By the time that tasks spawned later have run,
-/// and the bus has answered, it listens.
-async fn listening(adapter: &bluer::Adapter) {
-    for _ in 0..8 {
-        tokio::spawn(async {}).await.unwrap();
+/// Serves an application. A new session of bluer drops the calls that come before a task of its
+/// own has begun to listen, and then a registration is never answered: so a second is made.
+async fn served(
+    adapter: &bluer::Adapter,
+    mut application: impl FnMut() -> Application,
+) -> ApplicationHandle {
+    let patience = Duration::from_secs(1);
+    let registering = || adapter.serve_gatt_application(application());
+    for registration in std::iter::repeat_with(registering).take(10) {
+        if let Ok(served) = tokio::time::timeout(patience, registration).await {
+            return served.unwrap();
+        }
     }
-    soon("a first answer", adapter.is_powered()).await.unwrap();
+    panic!("no registration of an application was answered");
 }
 
 fn written_by_centrals(
@@ -146,15 +154,20 @@ fn notifying(notifiers: mpsc::UnboundedSender<CharacteristicNotifier>) -> Charac
 async fn echoes(
     mut echoed: mpsc::UnboundedReceiver<Vec<u8>>,
     mut notifiers: mpsc::UnboundedReceiver<CharacteristicNotifier>,
-    count: watch::Sender<u32>,
+    count: watch::Sender<(u32, u32)>,
 ) {
     let mut newest: Option<CharacteristicNotifier> = None;
     loop {
         tokio::select! {
             biased;
             Some(notifier) = notifiers.recv() => {
+                let (over, count_over) = (notifier.stopped(), count.clone());
+                tokio::spawn(async move {
+                    over.await;
+                    count_over.send_modify(|sessions| sessions.1 += 1);
+                });
                 newest = Some(notifier);
-                count.send_modify(|sessions| *sessions += 1);
+                count.send_modify(|sessions| sessions.0 += 1);
             }
             Some(value) = echoed.recv() => {
                 if let Some(notifier) = &mut newest {
