@@ -8,9 +8,13 @@
 
 : "${BYTES:=400000}" "${PACE:=off}" "${NOTIFICATIONS:=400}"
 
-# A bluetoothd without memory: 5.66 was seen to fall, or to hear nobody any more, after several
-# programs had used one device in turn.
-anew() { bluetoothd_restart TERM 1; }
+# A bluetoothd without memory, so that no measurement depends on those before.
+anew() {
+    bluetoothd_down TERM
+    rm -rf /var/lib/bluetooth/*
+    bluetoothd_up
+    wait_for 20 "adapters of a new bluetoothd" has_adapters 2
+}
 
 bluetooth_up 2
 [[ $CONTROLLERS != air ]] || air pace "$PACE"
