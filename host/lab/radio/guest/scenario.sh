@@ -49,4 +49,10 @@ background() {
     "$@" >"/host/$name.log" 2>&1 </dev/null &
 }
 
+# What bluetoothd knew at the end, for whoever looks for the reason of a failure.
+last_words() {
+    [[ ! -e /run/dbus/system_bus_socket ]] || timeout 5 dbus-send --system --print-reply --dest=org.bluez / \
+        org.freedesktop.DBus.ObjectManager.GetManagedObjects >/host/bluez-objects.txt 2>&1 || true
+}
+trap last_words EXIT
 trap 'say "line $LINENO of ${BASH_SOURCE[0]}: $BASH_COMMAND: status $?"' ERR

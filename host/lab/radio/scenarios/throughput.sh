@@ -8,6 +8,14 @@
 
 : "${BYTES:=400000}" "${PACE:=off}" "${NOTIFICATIONS:=400}"
 
+# A bluetoothd without memory, so that no measurement depends on those before.
+anew() {
+    bluetoothd_down TERM
+    rm -rf /var/lib/bluetooth/*
+    bluetoothd_up
+    wait_for 20 "adapters of a new bluetoothd" has_adapters 2
+}
+
 bluetooth_up 2
 [[ $CONTROLLERS != air ]] || air pace "$PACE"
 here=$(address_of hci0) there=$(address_of hci1)
@@ -24,16 +32,17 @@ value=$(python3 /lab/guest/l2cap.py stream "$here" "$there" 0x80 "$BYTES" 1000)
 result l2cap "$((value / 1000))" kB/s
 kill "$advertise_pid" "$l2cap_pid"
 
+anew
 background gatt python3 /lab/guest/gatt.py serve hci1
 gatt_pid=$!
 wait_for 10 "advertisement" grep -q advertising /host/gatt.log
 value=$(python3 /lab/guest/gatt.py notify hci0 "$there" "$NOTIFICATIONS")
 result gatt_notify "$((value / 1000))" kB/s
 kill "$gatt_pid"
-bluetoothctl disconnect >/dev/null || true
 
 # ours NAME CONFIG-LINE: the same bytes through two nodes.
 ours() {
+    anew
     new_node a radio=hci0
     new_node b radio=hci1
     for name in a b; do configure "$name" <<<"$2"; done
