@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use libp2p::identity::Keypair;
 use pointsman_core::Node;
 use pointsman_core::config::{Allow, Config, NodeConfig};
 use pointsman_core::id::PeerId;
@@ -80,12 +81,7 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let keypair = identity::load_or_create(&identity_file(loaded))?;
     let me = identity::peer_id(&keypair);
     let (watch, uplinks) = uplinks::watch(config.uplinks.clone(), config.other_uplinks).await?;
-    let options = NetOptions {
-        keypair,
-        network: config.network.clone(),
-        allow: admitted(&config),
-        mdns: config.mdns,
-    };
+    let options = net_options(keypair, &config);
     let bindings = Bindings::new();
     let Radios { handles, news, ports, wishes } = radio::start(&config);
     let (net, facts) = net::start(options, bindings.clone(), Registry::default(), ports)?;
@@ -142,6 +138,15 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     tokio::spawn(keep(node.weak(), node.events(0), later));
     tokio::spawn(follow_edits(node.weak(), edits));
     Ok(node)
+}
+
+fn net_options(keypair: Keypair, config: &Config) -> NetOptions {
+    NetOptions {
+        keypair,
+        network: config.network.clone(),
+        allow: admitted(config),
+        mdns: config.mdns,
+    }
 }
 
 /// Puts a policy into its slot before the loop begins.

@@ -49,9 +49,9 @@ fn hear(lone: &mut Lone, seconds: u64, rssi: impl Fn(u64) -> i16) -> Vec<Output>
 }
 
 fn approached(orders: &[Output]) -> Option<DialId> {
-    orders.iter().find_map(|order| match order {
-        Output::Approach { dial, address: THERE, uplink: RADIO } => Some(*dial),
-        _ => None,
+    orders.iter().find_map(|order| {
+        let Output::Approach { dial, address: THERE, uplink: RADIO } = order else { return None };
+        Some(*dial)
     })
 }
 
@@ -75,9 +75,9 @@ fn linked() -> Lone {
     let dial = approached(&hear(&mut lone, 1, |_| -60)).expect("a neighbour in range is dialled");
     let mut orders = lone.tell(link_up(Some(dial)));
     orders.extend(lone.receive(5, Frame::Hello(hello(7, "hci7"))));
-    let probe = orders.iter().find_map(|order| match order {
-        Output::Transmit { frame: Frame::Probe { sequence }, .. } => Some(*sequence),
-        _ => None,
+    let probe = orders.iter().find_map(|order| {
+        let Output::Transmit { frame: Frame::Probe { sequence }, .. } = order else { return None };
+        Some(*sequence)
     });
     let sequence = probe.expect("a new link is probed");
     lone.acked(5, &[(sequence, sequence)]);
@@ -90,9 +90,9 @@ fn a_radio_is_told_to_listen_and_what_to_advertise() {
     let mut orders = lone.tell(radio());
     orders.extend(lone.run(100_000));
     assert!(orders.iter().any(|order| matches!(order, Output::Scan { uplink: RADIO, .. })));
-    let said = orders.iter().find_map(|order| match order {
-        Output::Advertise { uplink: RADIO, payload } => Advert::from_bytes(payload).ok(),
-        _ => None,
+    let said = orders.iter().find_map(|order| {
+        let Output::Advertise { uplink: RADIO, payload } = order else { return None };
+        Advert::from_bytes(payload).ok()
     });
     assert!(said.expect("it advertises").capabilities.contains(Capabilities::CENTRAL));
 }

@@ -216,11 +216,7 @@ impl Transport for Ble {
 
 /// Who must answer, where the address says.
 fn expected(address: &Multiaddr) -> Option<PeerId> {
-    match address.iter().last()? {
-        Part::P2p(peer) => Some(peer),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that may grow")]
-        _ => None,
-    }
+    if let Part::P2p(peer) = address.iter().last()? { Some(peer) } else { None }
 }
 
 fn ending(listener: &Listener) -> [Event; 2] {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use pointsman_core::bluetooth::RadioAddress;
-use pointsman_core::id::PeerId;
-use pointsman_core::input::DownReason;
+use pointsman_core::id::{LinkId, PeerId};
+use pointsman_core::input::{Address, DialFailure, DownReason};
 use pointsman_core::output::{CloseReason, Event, Violation};
 use pointsman_core::policy::Role;
 use pointsman_radio::Adapter;
@@ -254,13 +254,7 @@ fn node_event(event: &Event, info: Option<&LinkInfo>, uplink: &str) -> Told {
             let onto: Vec<u32> = onto.iter().map(|link| link.0).collect();
             moved(peer, &onto, event_name(*event)).with("resent", *resent).with("reason", *reason)
         }
-        Event::DialFailed { peer, address, failure, .. } => {
-            let why = failure_name(*failure);
-            Told::new("dial-failed", format!("{peer} cannot be reached at {}: {why}", address.text))
-                .of(peer.to_string())
-                .with("address", address.text.as_str())
-                .with("why", why)
-        }
+        Event::DialFailed { peer, address, failure, .. } => failed_dial(peer, address, *failure),
         Event::UplinkChanged(_) => Told::new("uplink-changed", format!("{uplink} is in use")),
         Event::UplinkGone(_) => Told::new("uplink-gone", format!("{uplink} is gone")),
         Event::Struck { role, strike, strikes } => {
@@ -276,39 +270,18 @@ fn node_event(event: &Event, info: Option<&LinkInfo>, uplink: &str) -> Told {
             rolled_back(*role, *generation, *to, &because.to_string())
         }
         Event::ApproachFailed { address, failure, .. } => {
-            let why = failure_name(*failure);
-            neighbour(
-                "dial-failed",
-                format!("{address} cannot be reached by {uplink}: {why}"),
-                address,
-            )
-            .with("why", why)
+            approach_failed(address, *failure, uplink)
         }
         Event::NeighbourFound { address, distance_cm, .. } => {
-            let far = distance_cm.map(|cm| format!(", about {:.1} m away", f64::from(cm) / 100.0));
-            let far = far.unwrap_or_default();
-            let text = format!("{address} is in radio range of {uplink}{far}");
-            neighbour("neighbour-found", text, address)
+            neighbour_found(address, *distance_cm, uplink)
         }
         Event::RangeChanged { address, distance_cm, least_cm, most_cm, in_range, .. } => {
-            let distance = [*distance_cm, *least_cm, *most_cm].map(|cm| f64::from(cm) / 100.0);
-            range_changed(address, distance, *in_range)
+            range_changed(address, [*distance_cm, *least_cm, *most_cm], *in_range)
         }
-        Event::NeighbourLost { address, .. } => {
-            let text = format!("{address} was not heard by {uplink} any more");
-            neighbour("neighbour-lost", text, address)
-        }
-        Event::Fading(link) => {
-            Told::new("fading", format!("{} fades: its other end goes away", name(link.0)))
-                .on(link.0)
-        }
-        Event::Steady(link) => {
-            Told::new("steady", format!("{} does not fade any more", name(link.0))).on(link.0)
-        }
-        Event::Resumed(asleep_us) => {
-            Told::new("resumed", format!("the machine slept for {} ms", asleep_us / 1000))
-                .with("asleep_us", *asleep_us)
-        }
+        Event::NeighbourLost { address, .. } => neighbour_lost(address, uplink),
+        Event::Fading(link) => trend("fading", name(link.0), *link),
+        Event::Steady(link) => trend("steady", name(link.0), *link),
+        Event::Resumed(asleep_us) => resumed(*asleep_us),
     }
 }
 
@@ -316,7 +289,25 @@ fn neighbour(kind: &'static str, text: String, address: &RadioAddress) -> Told {
     Told::new(kind, text).with("address", address.to_string())
 }
 
-fn range_changed(address: &RadioAddress, [metres, least, most]: [f64; 3], in_range: bool) -> Told {
+fn approach_failed(address: &RadioAddress, failure: DialFailure, uplink: &str) -> Told {
+    let why = failure_name(failure);
+    let text = format!("{address} cannot be reached by {uplink}: {why}");
+    neighbour("dial-failed", text, address).with("why", why)
+}
+
+fn neighbour_found(address: &RadioAddress, distance_cm: Option<u32>, uplink: &str) -> Told {
+    let far = distance_cm.map(|cm| format!(", about {:.1} m away", f64::from(cm) / 100.0));
+    let text = format!("{address} is in radio range of {uplink}{}", far.unwrap_or_default());
+    neighbour("neighbour-found", text, address)
+}
+
+fn neighbour_lost(address: &RadioAddress, uplink: &str) -> Told {
+    let text = format!("{address} was not heard by {uplink} any more");
+    neighbour("neighbour-lost", text, address)
+}
+
+fn range_changed(address: &RadioAddress, cm: [u32; 3], in_range: bool) -> Told {
+    let [metres, least, most] = cm.map(|cm| f64::from(cm) / 100.0);
     let range = if in_range { "in range" } else { "out of range" };
     let text = format!("{address} is about {metres:.1} m away ({least:.1} to {most:.1}), {range}");
     neighbour("range-changed", text, address)
@@ -324,6 +315,27 @@ fn range_changed(address: &RadioAddress, [metres, least, most]: [f64; 3], in_ran
         .with("metres_least", least)
         .with("metres_most", most)
         .with("in_range", in_range)
+}
+
+fn trend(kind: &'static str, name: String, link: LinkId) -> Told {
+    let text = match kind {
+        "fading" => format!("{name} fades: its other end goes away"),
+        _ => format!("{name} does not fade any more"),
+    };
+    Told::new(kind, text).on(link.0)
+}
+
+fn failed_dial(peer: &PeerId, address: &Address, failure: DialFailure) -> Told {
+    let why = failure_name(failure);
+    Told::new("dial-failed", format!("{peer} cannot be reached at {}: {why}", address.text))
+        .of(peer.to_string())
+        .with("address", address.text.as_str())
+        .with("why", why)
+}
+
+fn resumed(asleep_us: u64) -> Told {
+    Told::new("resumed", format!("the machine slept for {} ms", asleep_us / 1000))
+        .with("asleep_us", asleep_us)
 }
 
 fn seated(kind: &'static str, role: Role, generation: u64) -> Told {
