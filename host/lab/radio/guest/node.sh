@@ -20,6 +20,7 @@ new_node() {
     rm -rf "$home"
     mkdir -p "$home"
     node_peer[$name]=$("$PRODUCT" identity new "$home/key" --json | jq -r .peer)
+    [[ -n ${node_peer[$name]} ]] || fail "$PRODUCT makes no identity: is it a pointsman?"
     {
         printf '[network]\nname = "lab"\n[node]\nidentity = "key"\n[uplinks]\nothers = false\n'
         printf '[mdns]\nenabled = false\n'
