@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{Adapter, Fact, Options, Order, Radio, Scanning, Why};
 use sentinel::{Found, Sentinel, Sight};
@@ -58,6 +58,11 @@ enum End {
     Unusable(Why, String),
 }
 
+/// What was dropped at the end of a life takes itself off BlueZ in tasks of bluer's, which nobody
+/// can wait for, and which run only while the runtime does. What stays behind would be a second
+/// service beside that of the next life.
+const FAREWELL: Duration = Duration::from_millis(200);
+
 /// Starts the thread.
 pub(crate) fn start(options: Options) -> (Linux, mpsc::Receiver<Fact>) {
     let (orders_in, orders) = mpsc::channel(ORDERS_MAX);
@@ -92,7 +97,11 @@ fn live(options: &Options, mut orders: mpsc::Receiver<Order>, facts: &mpsc::Send
     };
     loop {
         let Some(runtime) = runtime() else { return };
-        let end = runtime.block_on(life(options, &mut wishes, &mut orders, facts));
+        let end = runtime.block_on(async {
+            let end = life(options, &mut wishes, &mut orders, facts).await;
+            sleep(FAREWELL).await;
+            end
+        });
         // Calls that a broken bus never answers must not hold us up.
         runtime.shutdown_timeout(Duration::from_millis(100));
         match end {

@@ -11,6 +11,11 @@ use uuid::Uuid;
 
 use crate::Fact;
 
+/// The service that every device has (Generic Access, 0x1800). No advertisement of ours lists it:
+/// BlueZ does, once it has read the services of a device, and from then on its list is that and
+/// no more what the device advertises.
+const GENERIC_ACCESS: Uuid = Uuid::from_u128(0x0000_1800_0000_1000_8000_0080_5f9b_34fb);
+
 /// Devices that are remembered. When there are more, all are forgotten and asked for again.
 const DEVICES_MAX: usize = 512;
 /// One advert comes as up to two events; what comes so soon after another with the same payload
@@ -65,7 +70,7 @@ impl Hearing {
                 device.tell(same)
             }
             CentralEvent::ServicesAdvertisement { id, services } => {
-                let ours = services.contains(&self.service);
+                let ours = self.may_be_ours(&services);
                 self.device(adapter, id).await?.ours |= ours;
                 None
             }
@@ -90,12 +95,18 @@ impl Hearing {
         self.devices.get_mut(&id)
     }
 
+    /// Whether a device of these services may be of our network. Where the list is that of the
+    /// services that were read some time ago, all that is left to tell is the payload.
+    fn may_be_ours(&self, services: &[Uuid]) -> bool {
+        services.contains(&self.service) || services.contains(&GENERIC_ACCESS)
+    }
+
     async fn ask(&self, adapter: &Adapter, id: &PeripheralId) -> Option<Device> {
         let peripheral = adapter.peripheral(id).await.ok()?;
         let properties = peripheral.properties().await.ok()??;
         Some(Device {
             address: address_of(&peripheral),
-            ours: properties.services.contains(&self.service),
+            ours: self.may_be_ours(&properties.services),
             payload: properties.manufacturer_data.get(&self.company).cloned(),
             rssi: properties.rssi,
             told: None,

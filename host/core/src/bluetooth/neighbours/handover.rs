@@ -155,14 +155,23 @@ impl Neighbourhood {
         let is_same_peer = doomed.peer == kept.peer;
         let takes_place = kept.replaces == Some(other) && self.links.len() > self.links_wanted();
         let is_newer = kept.order > doomed.order;
-        if doomed.fades && !kept.fades && kept.dialled && is_newer && (is_same_peer || takes_place)
-        {
+        let stands_in = kept.dialled && is_newer && (is_same_peer || takes_place);
+        // Of links that were there before, the side that dialled the one that fades drops it: with
+        // so much between the two, the other side hears no different.
+        let outdoes = is_same_peer && doomed.dialled && self.is_much_stronger(kept, doomed);
+        if doomed.fades && !kept.fades && (stands_in || outdoes) {
             return Some(Why::Faded);
         }
         let is_twin = is_same_peer && doomed.key.0 == kept.key.0;
         let stays = if kept.dialled { doomed.order > kept.order } else { doomed.peer < self.me };
         let is_worse = doomed.fades || !kept.fades;
         (is_twin && doomed.dialled && stays && is_worse).then_some(Why::Spare)
+    }
+
+    fn is_much_stronger(&self, one: &Link, other: &Link) -> bool {
+        let dbm = |link: &Link| self.table.get(&link.key)?.filter.dbm();
+        let gain_db = self.config.handover_gain_db;
+        dbm(one).zip(dbm(other)).is_some_and(|(one, other)| one >= other + gain_db)
     }
 
     /// A stand-in for a link to another peer that is steady again is one too many.
