@@ -125,6 +125,7 @@ fn an_adapter_that_is_switched_off_is_said_so_and_comes_back_by_itself() {
     let air = Air::with(2);
     let (here, there) = (air.node(&[0], ""), air.node(&[1], ""));
     let first = here.event("link-up", |_| true);
+    deliver(&here, &there, "before");
     air.bluez.power(0, false);
     let event = here.event("radio", usable(false));
     let text = event["text"].as_str().unwrap();

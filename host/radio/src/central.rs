@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
 
-use btleplug::api::{Central as _, CentralEvent, Manager as _, ScanFilter};
+use btleplug::api::{Central as _, CentralEvent, CentralState, Manager as _, ScanFilter};
 use btleplug::platform::{Adapter, Manager, PeripheralId};
 use futures::{Stream, StreamExt};
 use pointsman_core::bluetooth::RadioAddress;
@@ -189,7 +189,11 @@ async fn duty(adapter: Adapter, service: Uuid, scanning: Scanning) {
     let window = Duration::from_millis(u64::from(window_ms));
     let rest = Duration::from_millis(u64::from(interval_ms.saturating_sub(window_ms)));
     loop {
-        if let Err(error) = adapter.start_scan(ScanFilter { services: vec![service] }).await {
+        // btleplug switches an adapter on in order to scan: one that somebody switched off a
+        // moment ago stays off.
+        let is_on = matches!(adapter.adapter_state().await, Ok(CentralState::PoweredOn));
+        let filter = ScanFilter { services: vec![service] };
+        if is_on && let Err(error) = adapter.start_scan(filter).await {
             tracing::debug!(%error, "the scan did not begin");
         }
         tokio::time::sleep(window.max(Duration::from_millis(10))).await;
