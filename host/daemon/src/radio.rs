@@ -1,7 +1,7 @@
 //! The Bluetooth adapters: each is an uplink while it can be used, and hears advertisements.
 //!
-//! [`start`] starts a radio for each adapter of the config. What it tells becomes
-//! [`RadioNews`] for the loop; what connects to it goes to the transport, by its
+//! `start` starts a radio for each adapter of the config. What it tells becomes
+//! `RadioNews` for the loop; what connects to it goes to the transport, by its
 //! [`RadioPort`]. An adapter that is absent, off or denied is said so once, with the remedy,
 //! and comes back by itself. It ends when nobody listens any more.
 

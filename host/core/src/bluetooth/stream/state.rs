@@ -35,7 +35,7 @@ pub enum Reason {
     Overrun,
     /// The other side says so.
     Reset(ResetCode),
-    /// [`Stream::abort`].
+    /// [`super::Stream::abort`].
     Aborted,
 }
 
