@@ -15,12 +15,11 @@ use pointsman_core::id::UplinkId;
 use pointsman_core::input::Uplink;
 use pointsman_core::limits::ADAPTER_LINKS_MAX;
 use pointsman_radio::{Adapter, Bluetooth, Counters, Options, RadioFact, Told, Why};
-use pointsman_sdk::UNKNOWN;
 use tokio::sync::{mpsc, watch};
 
 use crate::net::bindings::{Binding, Cut};
 use crate::net::ble::RadioPort;
-use crate::uplinks::entry_for;
+use crate::uplinks::{entry_for, quota_kib};
 
 /// Facts of adapters that wait for the loop; beyond them the radio drops advertisements.
 const NEWS_MAX: usize = 256;
@@ -252,7 +251,6 @@ fn uplink(
     traits: RadioTraits,
     entry: Option<&UplinkConfig>,
 ) -> Uplink {
-    let quota_mib = entry.and_then(|entry| entry.quota_mib);
     Uplink {
         id,
         name: name.to_owned(),
@@ -263,7 +261,7 @@ fn uplink(
         risk_group: id.0,
         metered: entry.and_then(|entry| entry.metered).unwrap_or(false),
         price_per_mib: entry.map_or(0, |entry| entry.price_per_mib),
-        quota_left_kib: quota_mib.map_or(UNKNOWN, |mib| mib.saturating_mul(1024).min(UNKNOWN - 1)),
+        quota_left_kib: quota_kib(entry),
         wake_uj: entry.and_then(|entry| entry.wake_uj).unwrap_or(WAKE_UJ),
         nj_per_byte: entry.and_then(|entry| entry.nj_per_byte).unwrap_or(NJ_PER_BYTE),
     }

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::decide::decide;
-pub(crate) use self::decide::entry_for;
+pub(crate) use self::decide::{entry_for, quota_kib};
 use self::kernel::{Kernel, snapshot};
 use self::roster::Roster;
 use crate::net::bindings::Binding;

@@ -16,11 +16,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use libp2p::Multiaddr;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::{DialOpts, ListenerId, Transport, TransportError, TransportEvent};
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol as Part;
-use libp2p::{Multiaddr, PeerId};
 use pointsman_core::bluetooth::RadioAddress;
 use pointsman_core::id::UplinkId;
 use pointsman_core::input::Protocol;
@@ -184,16 +184,10 @@ impl Transport for Ble {
         };
         let (bluetooth, security) = (port.bluetooth.clone(), self.security.clone());
         let (registry, key) = (self.registry.clone(), Key::dialled(&address));
-        let (expected, role) = (expected(&address), options.role);
+        // Nobody is expected there: the swarm compares, should it ever be told whom to find.
         Ok(Box::pin(async move {
             let channel = bluetooth.dial(target).await?;
-            let (found, muxer) = secure(channel, &binding, security, role, registry, key).await?;
-            match expected {
-                Some(expected) if expected != found => {
-                    Err(ConnectError::WrongPeer { expected: expected.into(), found: found.into() })
-                }
-                Some(_) | None => Ok((found, muxer)),
-            }
+            secure(channel, &binding, security, options.role, registry, key).await
         }))
     }
 
@@ -212,11 +206,6 @@ impl Transport for Ble {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
-}
-
-/// Who must answer, where the address says.
-fn expected(address: &Multiaddr) -> Option<PeerId> {
-    if let Part::P2p(peer) = address.iter().last()? { Some(peer) } else { None }
 }
 
 fn ending(listener: &Listener) -> [Event; 2] {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use pointsman_core::config::UplinkConfig;
 use pointsman_core::limits::UPLINKS_MAX;
+use pointsman_sdk::UNKNOWN;
 
 use super::kind::Kind;
 
@@ -118,6 +119,12 @@ fn whole(
 /// The entry of the config that is about an interface or an adapter of that name.
 pub(crate) fn entry_for<'a>(config: &'a [UplinkConfig], name: &str) -> Option<&'a UplinkConfig> {
     config.iter().find(|entry| covers(entry, name))
+}
+
+/// What may be used of an uplink since the start, in KiB; [`UNKNOWN`] where there is no limit.
+pub(crate) fn quota_kib(entry: Option<&UplinkConfig>) -> u32 {
+    let mib = entry.and_then(|entry| entry.quota_mib);
+    mib.map_or(UNKNOWN, |mib| mib.saturating_mul(1024).min(UNKNOWN - 1))
 }
 
 /// Whether an entry is about an interface of that name.

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use pointsman_core::id::UplinkId;
 use pointsman_core::input::Uplink;
-use pointsman_sdk::UNKNOWN;
 
 use super::UplinkFact;
-use super::decide::Found;
+use super::decide::{Found, quota_kib};
 use crate::net::bindings::{Binding, Cut};
 
 /// Names that are remembered with their numbers. Containers come under ever new names; the
@@ -108,7 +107,6 @@ impl Roster {
 fn uplink(id: UplinkId, found: &Found, group: Option<u32>) -> Uplink {
     let guess = found.kind.guess();
     let config = found.config.as_ref();
-    let quota_mib = config.and_then(|config| config.quota_mib);
     Uplink {
         id,
         name: found.name.clone(),
@@ -118,7 +116,7 @@ fn uplink(id: UplinkId, found: &Found, group: Option<u32>) -> Uplink {
         risk_group: group.unwrap_or(id.0),
         metered: config.and_then(|config| config.metered).unwrap_or(guess.metered),
         price_per_mib: config.map_or(0, |config| config.price_per_mib),
-        quota_left_kib: quota_mib.map_or(UNKNOWN, |mib| mib.saturating_mul(1024).min(UNKNOWN - 1)),
+        quota_left_kib: quota_kib(config),
         wake_uj: config.and_then(|config| config.wake_uj).unwrap_or(guess.wake_uj),
         nj_per_byte: config.and_then(|config| config.nj_per_byte).unwrap_or(guess.nj_per_byte),
     }
@@ -131,6 +129,7 @@ fn text((ip, prefix): &(IpAddr, u8)) -> String {
 #[cfg(test)]
 mod tests {
     use pointsman_core::config::UplinkConfig;
+    use pointsman_sdk::UNKNOWN;
 
     use super::super::kind::Kind;
     use super::*;
