@@ -43,6 +43,11 @@ pub fn without_peer(address: &Multiaddr) -> Multiaddr {
     bare
 }
 
+/// Whether both lead to the same place, whoever is named at their ends.
+pub fn is_same(one: &Multiaddr, other: &Multiaddr) -> bool {
+    without_peer(one) == without_peer(other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -81,6 +81,10 @@ pub struct Outcome {
     pub result: Result<Answer, Failure>,
     /// The address of the connection, if we dialled it: without uplink and peer.
     pub dialled: Option<Multiaddr>,
+    /// Where it was said to be.
+    pub addresses: Vec<Multiaddr>,
+    /// Whether there was a connection.
+    pub was_connected: bool,
     /// How long it took.
     pub took: Duration,
 }
@@ -141,7 +145,6 @@ struct Pending {
 
 /// A connection that is there.
 struct Link {
-    peer: Libp2p,
     dialled: Option<Multiaddr>,
 }
 
@@ -156,6 +159,8 @@ pub struct Requests {
     deadlines: BTreeSet<(Instant, RequestId)>,
     links: BTreeMap<ConnectionId, Link>,
     of_peer: HashMap<Libp2p, BTreeSet<ConnectionId>>,
+    /// Our dials under way: what is dialled, and for which address it stands.
+    dials: HashMap<ConnectionId, Vec<(Multiaddr, Multiaddr)>>,
     orders: VecDeque<ToSwarm<Outcome, Job>>,
     alarm: Option<(Instant, std::pin::Pin<Box<Sleep>>)>,
 }
@@ -182,6 +187,7 @@ impl Requests {
             deadlines: BTreeSet::new(),
             links: BTreeMap::new(),
             of_peer: HashMap::new(),
+            dials: HashMap::new(),
             orders: VecDeque::new(),
             alarm: None,
         }
@@ -265,9 +271,13 @@ impl Requests {
 
     fn dial(&mut self, id: RequestId) {
         let Some(pending) = self.pending.get_mut(&id) else { return };
-        let told = pending.request.addresses.iter();
-        let mut addresses: Vec<Multiaddr> = told.flat_map(|address| (self.route)(address)).collect();
-        addresses.truncate(limits::DHT_DIAL_ADDRESSES_MAX);
+        let routed = |told: &Multiaddr| {
+            let told = told.clone();
+            (self.route)(&told).into_iter().map(move |way| (way, told.clone()))
+        };
+        let mut ways: Vec<_> = pending.request.addresses.iter().flat_map(routed).collect();
+        ways.truncate(limits::DHT_DIAL_ADDRESSES_MAX);
+        let addresses: Vec<Multiaddr> = ways.iter().map(|(way, _)| way.clone()).collect();
         if addresses.is_empty() {
             return self.end(id, Err(Failure::NoAddress));
         }
@@ -275,6 +285,7 @@ impl Requests {
         let options = DialOpts::peer_id(pending.to).condition(PeerCondition::Always);
         let opts = options.addresses(addresses).build();
         pending.dial = Some(opts.connection_id());
+        self.dials.insert(opts.connection_id(), ways);
         self.orders.push_back(ToSwarm::Dial { opts });
     }
 
@@ -293,15 +304,22 @@ impl Requests {
             peer: pending.request.peer,
             ask: pending.request.ask,
             result,
+            addresses: pending.request.addresses,
+            was_connected: pending.on.is_some(),
             dialled: link.and_then(|link| link.dialled.clone()),
             took: pending.since.elapsed(),
         }));
     }
 
     fn established(&mut self, event: ConnectionEstablished<'_>) {
-        let dialled = event.endpoint.is_dialer().then(|| bare(event.endpoint.get_remote_address()));
+        let remote = event.endpoint.get_remote_address();
+        let ways = self.dials.remove(&event.connection_id).unwrap_or_default();
+        let dialled = event.endpoint.is_dialer().then(|| {
+            let is_it = |(way, _): &&(Multiaddr, Multiaddr)| identity::is_same(way, remote);
+            ways.iter().find(is_it).map_or_else(|| bare(remote), |(_, told)| told.clone())
+        });
         let is_dialled = dialled.is_some();
-        self.links.insert(event.connection_id, Link { peer: event.peer_id, dialled });
+        self.links.insert(event.connection_id, Link { dialled });
         self.of_peer.entry(event.peer_id).or_default().insert(event.connection_id);
         let waiting = self.pending.iter().filter(|(_, pending)| {
             pending.to == event.peer_id
@@ -331,6 +349,7 @@ impl Requests {
     }
 
     fn dial_failed(&mut self, event: DialFailure<'_>) {
+        self.dials.remove(&event.connection_id);
         let failed = self.pending.iter().filter(|(_, pending)| {
             pending.on.is_none() && pending.dial == Some(event.connection_id)
         });

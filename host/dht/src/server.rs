@@ -147,10 +147,11 @@ impl Server {
     /// Who is in the table, with addresses.
     pub fn table(&mut self) -> Vec<(Libp2p, Vec<Multiaddr>)> {
         let entries = self.kad.kbuckets().flat_map(|bucket| {
-            let entry = |entry: kad::EntryRefView<'_, kad::KBucketKey<Libp2p>, kad::Addresses>| {
-                (*entry.node.key.preimage(), entry.node.value.iter().cloned().collect())
+            let entry = |at: usize| {
+                let entry = bucket.iter().nth(at)?;
+                Some((*entry.node.key.preimage(), entry.node.value.iter().cloned().collect()))
             };
-            bucket.iter().map(entry).collect::<Vec<_>>()
+            (0..bucket.num_entries()).filter_map(entry).collect::<Vec<_>>()
         });
         entries.collect()
     }

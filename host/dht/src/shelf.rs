@@ -30,6 +30,8 @@ pub struct Shelf {
     capacity: usize,
     /// Seconds since 1970, as last told.
     now_s: u64,
+    /// Our own record, which never makes room.
+    own_record: Option<(PeerId, Row)>,
     rows: BTreeMap<PeerId, Row>,
     /// Those of each origin, the farthest from our key last.
     crowds: BTreeMap<Origin, BTreeSet<(Distance, PeerId)>>,
@@ -81,6 +83,7 @@ impl Shelf {
             own: Key::of_peer(&own),
             capacity,
             now_s: 0,
+            own_record: None,
             rows: BTreeMap::new(),
             crowds: BTreeMap::new(),
             order: BTreeSet::new(),
@@ -92,6 +95,31 @@ impl Shelf {
         self.rows.get(peer).map(|row| row.sequence)
     }
 
+    /// Our own record, for those who ask us for it.
+    pub fn set_own(&mut self, checked: &Checked) {
+        let row = self.row(checked, None);
+        self.remove(&checked.record.peer);
+        self.own_record = Some((checked.record.peer, row));
+    }
+
+    /// The record that is kept of a peer, as long as it holds.
+    pub fn value(&self, peer: &PeerId) -> Option<&[u8]> {
+        let own = self.own_record.as_ref().filter(|(own, _)| own == peer).map(|(_, row)| row);
+        let row = own.or_else(|| self.rows.get(peer))?;
+        (row.expires_s > self.now_s).then_some(&row.value)
+    }
+
+    fn row(&self, checked: &Checked, origin: Origin) -> Row {
+        let record = &checked.record;
+        Row {
+            value: checked.envelope.clone(),
+            sequence: record.sequence,
+            expires_s: record.expires_s,
+            origin,
+            distance: self.own.distance(&Key::of_bytes(&key_of(record.peer))),
+        }
+    }
+
     /// Keeps a record that `from` brought from `subnet`.
     pub fn keep(
         &mut self,
@@ -100,6 +128,9 @@ impl Shelf {
         subnet: Option<Subnet>,
     ) -> Result<Kept, Refusal> {
         let record = &checked.record;
+        if self.own_record.as_ref().is_some_and(|(own, _)| *own == record.peer) {
+            return Ok(Kept::Same);
+        }
         let is_own = from == record.peer;
         let (origin, kept) = match self.rows.get(&record.peer) {
             Some(row) if record.sequence < row.sequence => return Err(Refusal::RolledBack),
@@ -110,13 +141,7 @@ impl Shelf {
             None => (subnet, Kept::New),
         };
         self.remove(&record.peer);
-        let row = Row {
-            value: checked.envelope.clone(),
-            sequence: record.sequence,
-            expires_s: record.expires_s,
-            origin,
-            distance: self.own.distance(&Key::of_peer(&record.peer)),
-        };
+        let row = self.row(checked, origin);
         self.insert(record.peer, row);
         self.make_room(origin);
         Ok(if self.rows.contains_key(&record.peer) { kept } else { Kept::Full })
@@ -262,7 +287,7 @@ mod tests {
         }
         let own = Key::of_peer(&OWN);
         let mut nearest = all.clone();
-        nearest.sort_by_key(|&number| own.distance(&Key::of_peer(&peer(number))));
+        nearest.sort_by_key(|&number| own.distance(&Key::of_bytes(&key_of(peer(number)))));
         assert_eq!(shelf.len(), limits::DHT_RECORDS_PER_SUBNET_MAX);
         for number in &nearest[..shelf.len()] {
             assert!(shelf.sequence(&peer(*number)).is_some());

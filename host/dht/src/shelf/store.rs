@@ -15,9 +15,8 @@ impl RecordStore for Shelf {
     type ProvidedIter<'a> = Empty<Cow<'a, ProviderRecord>>;
 
     fn get(&self, key: &RecordKey) -> Option<Cow<'_, Record>> {
-        let row = self.rows.get(&peer_of(key.as_ref())?)?;
-        let holds = row.expires_s > self.now_s;
-        holds.then(|| Cow::Owned(Record::new(key.clone(), row.value.clone())))
+        let value = self.value(&peer_of(key.as_ref())?)?;
+        Some(Cow::Owned(Record::new(key.clone(), value.to_vec())))
     }
 
     /// Kademlia is told to leave this to us, because only [`Shelf::keep`] knows who brought what.
