@@ -14,7 +14,7 @@ use std::time::Duration;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{Multiaddr, PeerId as Libp2p};
 use pointsman_core::dht::contact::{Contact, Scope, Subnet};
-use pointsman_core::dht::crawl::{self, Crawl};
+use pointsman_core::dht::crawl::{self, Crawl, CrawlState};
 use pointsman_core::dht::key::{Key, Preimages};
 use pointsman_core::dht::lookup::{self, Goal, Lookup};
 use pointsman_core::dht::size::{Size, Sizes};
@@ -221,6 +221,18 @@ impl Dht {
         let mut first = self.roster.contacts();
         first.extend(self.seeds.pick(FIRST_PER_PATH));
         let crawl = Crawl::new(self.own, first, options);
+        let query = CrawlQuery { crawl, told_at: self.clock.now() };
+        Ok(self.begin(Query::Crawl(Box::new(query))))
+    }
+
+    /// Takes up an earlier crawl where it was: whoever was read is not read again.
+    pub fn resume_crawl(
+        &mut self,
+        state: CrawlState,
+        options: crawl::Options,
+    ) -> Result<QueryId, TooMany> {
+        self.check_room()?;
+        let crawl = Crawl::resume(self.own, &state, options);
         let query = CrawlQuery { crawl, told_at: self.clock.now() };
         Ok(self.begin(Query::Crawl(Box::new(query))))
     }

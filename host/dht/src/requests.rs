@@ -31,8 +31,6 @@ use crate::identity;
 use crate::wire::{Answer, Ask, InvalidAnswer};
 
 mod handler;
-#[cfg(test)]
-mod tests;
 
 pub use handler::Handler;
 use handler::{Exchanged, Job};

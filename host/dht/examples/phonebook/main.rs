@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout, reason = "a measurement prints")]
 #![allow(clippy::unwrap_used, reason = "a measurement ends where something is wrong")]
 
-#[path = "../../tests/net/mod.rs"]
+#[path = "../../tests/book/net/mod.rs"]
 mod net;
 mod plain;
 

@@ -1,11 +1,9 @@
 //! Finding a way in.
 
-mod net;
-
 use std::sync::Arc;
 
-use net::hostile::{self, WireMessage, WirePeer};
-use net::{Net, network, place};
+use crate::net::hostile::{self, WireMessage, WirePeer};
+use crate::net::{Net, network, place};
 use pointsman_core::dht::contact::Contact;
 use pointsman_core::id::PeerId;
 use pointsman_dht::{Event, identity};

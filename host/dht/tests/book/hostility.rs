@@ -1,15 +1,13 @@
 //! Peers that lie, flood, or stand low.
 
-mod net;
-
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt as _;
 use libp2p::Multiaddr;
 use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::DialOpts;
-use net::hostile::{self, WireMessage, WirePeer};
-use net::{Net, network, way};
+use crate::net::hostile::{self, WireMessage, WirePeer};
+use crate::net::{Net, network, way};
 use pointsman_core::id::PeerId;
 use pointsman_dht::{Event, identity};
 use pointsman_sdk::reputation::Kind;
@@ -144,7 +142,7 @@ async fn who_only_claims_an_address_enters_no_table() {
     let mut net = Net::default();
     let node = net.node(&[]);
     let liar = somebody();
-    let address = net::place(999);
+    let address = crate::net::place(999);
     node.with(move |dht| dht.heard(liar, &[address])).await;
     node.until("it was tried", |dht| dht.status().counts.failed > 0).await;
     assert!(node.with(|dht| dht.table()).await.is_empty());

@@ -1,15 +1,13 @@
 //! Records that travel, and records that must not.
 
-mod net;
-
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt as _;
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::DialOpts;
-use net::hostile::{self, WireMessage, WirePeer, WireRecord};
-use net::{Net, Node, network, way};
+use crate::net::hostile::{self, WireMessage, WirePeer, WireRecord};
+use crate::net::{Net, Node, network, way};
 use pointsman_core::id::PeerId;
 use pointsman_dht::intake::IntakeCounts;
 use pointsman_dht::record::{Capabilities, PeerRecord, Reach, key_of};
@@ -24,7 +22,7 @@ fn now_s() -> u64 {
 fn record(keypair: &Keypair) -> PeerRecord {
     PeerRecord {
         peer: identity::from_libp2p(&keypair.public().to_peer_id()).unwrap(),
-        network: net::NETWORK.to_owned(),
+        network: crate::net::NETWORK.to_owned(),
         sequence: now_s() * 1000,
         issued_s: now_s(),
         expires_s: now_s() + 3600,

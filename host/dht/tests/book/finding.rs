@@ -1,8 +1,6 @@
 //! Nodes that find each other.
 
-mod net;
-
-use net::{Net, network};
+use crate::net::{Net, network};
 use pointsman_dht::Event;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

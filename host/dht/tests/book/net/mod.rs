@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "the harness of tests")]
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,12 +37,29 @@ pub(crate) type Places = Arc<Mutex<HashMap<Libp2p, Multiaddr>>>;
 
 type Order = Box<dyn FnOnce(&mut Swarm<Dht>) + Send>;
 
+/// What somebody waits for.
+struct Hope {
+    holds: Box<dyn FnMut(&mut Dht) -> bool + Send>,
+    holds_now: Option<oneshot::Sender<()>>,
+}
+
+impl Hope {
+    fn is_fulfilled(&mut self, dht: &mut Dht) -> bool {
+        let fulfilled = (self.holds)(dht);
+        if fulfilled && let Some(holds_now) = self.holds_now.take() {
+            let _ = holds_now.send(());
+        }
+        fulfilled
+    }
+}
+
 /// A phone book that runs.
 pub(crate) struct Node {
     pub(crate) peer: PeerId,
     pub(crate) address: Multiaddr,
     pub(crate) keypair: Keypair,
     orders: mpsc::UnboundedSender<Order>,
+    hopes: mpsc::UnboundedSender<Hope>,
     events: mpsc::UnboundedReceiver<Event>,
     /// Events that were looked at and not wanted.
     pub(crate) seen: Vec<Event>,
@@ -114,18 +132,16 @@ impl Node {
         .await
     }
 
-    /// Waits until this holds of its phone book; asked again whenever a while has passed.
-    pub(crate) async fn until(&self, what: &str, mut holds: impl FnMut(&mut Dht) -> bool + Send + Clone + 'static) {
-        let end = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let mut again = holds.clone();
-            if self.with(move |dht| again(dht)).await {
-                return;
-            }
-            assert!(tokio::time::Instant::now() < end, "{what}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            let _ = &mut holds;
-        }
+    /// Waits until this holds of its phone book: it is looked at whenever something happened.
+    pub(crate) async fn until(
+        &self,
+        what: &str,
+        holds: impl FnMut(&mut Dht) -> bool + Send + 'static,
+    ) {
+        let (holds_now, held) = oneshot::channel();
+        let hope = Hope { holds: Box::new(holds), holds_now: Some(holds_now) };
+        assert!(self.hopes.send(hope).is_ok(), "the node runs");
+        assert!(tokio::time::timeout(PATIENCE, held).await.is_ok(), "{what}");
     }
 }
 
@@ -225,16 +241,23 @@ pub(crate) fn swarm<B: NetworkBehaviour>(keypair: &Keypair, behaviour: B) -> Swa
 
 fn run(mut swarm: Swarm<Dht>, keypair: Keypair, address: Multiaddr, places: Places) -> Node {
     let (orders, mut order_queue) = mpsc::unbounded_channel::<Order>();
+    let (hopes, mut hope_queue) = mpsc::unbounded_channel::<Hope>();
     let (told, events) = mpsc::unbounded_channel();
     let peer = identity::from_libp2p(swarm.local_peer_id()).unwrap();
     tokio::spawn(async move {
+        let mut hoped: Vec<Hope> = Vec::new();
         loop {
             tokio::select! {
+                hope = hope_queue.recv() => hoped.extend(hope),
                 order = order_queue.recv() => match order {
                     Some(order) => order(&mut swarm),
                     None => return,
                 },
-                event = swarm.select_next_some() => match event {
+                event = poll_fn(|cx| {
+                    let polled = swarm.poll_next_unpin(cx);
+                    hoped.retain_mut(|hope| !hope.is_fulfilled(swarm.behaviour_mut()));
+                    polled
+                }) => match event.expect("a swarm has no end") {
                     SwarmEvent::Behaviour(event) => {
                         let _ = told.send(event);
                     }
@@ -252,7 +275,7 @@ fn run(mut swarm: Swarm<Dht>, keypair: Keypair, address: Multiaddr, places: Plac
             }
         }
     });
-    Node { peer, address, keypair, orders, events, seen: Vec::new() }
+    Node { peer, address, keypair, orders, hopes, events, seen: Vec::new() }
 }
 
 /// So many nodes that know the first; once everyone has joined.

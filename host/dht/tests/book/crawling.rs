@@ -1,11 +1,9 @@
 //! A crawl sees every node and every entry of every table.
 
-mod net;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use net::{Net, Node};
+use crate::net::{Net, Node};
 use pointsman_core::dht::crawl::{CrawlStatus, Options};
 use pointsman_core::id::PeerId;
 use pointsman_dht::{Event, identity};
