@@ -28,7 +28,7 @@ pub use suggest::nearest;
 /// The whole config, defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// `network.name`: sets the mDNS service and, later, the DHT protocol and the BLE service.
+    /// `network.name`: sets the mDNS service, the DHT protocol and the BLE service.
     pub network: String,
     /// `node.identity`: path of the key file, relative to the config file; `None` for the
     /// default below the state folder.
@@ -45,6 +45,8 @@ pub struct Config {
     pub peers: Vec<PeerConfig>,
     /// `mdns.enabled`.
     pub mdns: bool,
+    /// `[dht]`.
+    pub dht: DhtConfig,
     /// `[bluetooth]`: what the radio itself is told.
     pub bluetooth: RadioConfig,
     /// The part that the Node uses.
@@ -106,6 +108,48 @@ pub struct RadioConfig {
     /// `watchdog_ms`: when nothing was heard for so long, the radio is asked anew, in
     /// microseconds.
     pub watchdog_us: u64,
+}
+
+/// `[dht]`: the network's phone book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DhtConfig {
+    /// `enabled`: whether this node takes part.
+    pub enabled: bool,
+    /// `bootstrap`: nodes to begin with.
+    pub bootstrap: Vec<Bootstrap>,
+    /// `mode`: whether it also answers others.
+    pub mode: DhtMode,
+    /// `private_addresses`: whether addresses that lead nowhere from elsewhere are told and
+    /// believed.
+    pub private_addresses: bool,
+}
+
+/// Whether a node answers others in the DHT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DhtMode {
+    /// As soon as it is known that others can reach it.
+    Auto,
+    /// Never: it only asks.
+    Client,
+    /// Always.
+    Server,
+}
+
+/// A node to begin with, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bootstrap {
+    /// Who.
+    pub peer: PeerId,
+    /// Where.
+    pub address: Address,
+}
+
+impl Bootstrap {
+    /// Reads an address with the peer at its end: `/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, peer) = text.split_once("/p2p/")?;
+        Some(Self { peer: peer.parse().ok()?, address: Address::parse(address).ok()? })
+    }
 }
 
 /// One `[[peer]]`.

@@ -72,6 +72,8 @@ pub enum Source {
     Mdns,
     /// A live link from there.
     Observed,
+    /// Its signed record in the DHT.
+    Dht,
 }
 
 /// Why a dial came to nothing.
@@ -172,6 +174,14 @@ pub enum Input {
         address: Address,
         /// Who had said so.
         source: Source,
+    },
+    /// A link to a peer is wanted from now on, or no more, whether or not there is anything to
+    /// send.
+    Wanted {
+        /// To whom.
+        peer: PeerId,
+        /// Whether it is.
+        wanted: bool,
     },
     /// A radio heard an advertisement.
     Overheard {

@@ -204,6 +204,8 @@ pub const OUTCOMES_PER_LESSON_MAX: usize = 256;
 pub const DECISIONS_AWAITED_MAX: usize = 4096;
 /// Bytes of what a policy has learned.
 pub const LEARNED_BYTES_MAX: usize = 64 << 10;
+/// Nodes of the DHT to begin with.
+pub const BOOTSTRAPS_MAX: usize = 64;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.

@@ -6,7 +6,8 @@
 //! made while they are taken: packets are spread over paths when [`Node::poll`] is called,
 //! so that facts that arrived together are decided upon together.
 //!
-//! The files below it follow a link's life: `dialling` makes it, `greeting` admits it,
+//! The files below it follow a link's life: `dialling` makes it (`seeking` has the shell look
+//! up where a peer is), `greeting` admits it,
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
 //! `failing` notices that it falters and asks the failover policy, `obeying` does what that
 //! says, `nearby` does what the radio neighbourhood wishes, and `observing` keeps what was seen for the policies that are asked off the loop.
@@ -24,6 +25,7 @@ mod observing;
 mod proving;
 mod receiving;
 mod report;
+mod seeking;
 mod sending;
 mod timers;
 mod watching;
@@ -146,6 +148,7 @@ impl Node {
             Input::UplinkGone(uplink) => self.uplink_gone(uplink),
             Input::Sighted { peer, address, source } => self.sighted(peer, address, source),
             Input::Unsighted { peer, address, source } => self.unsighted(peer, &address, source),
+            Input::Wanted { peer, wanted } => self.wanted(peer, wanted),
             Input::Overheard { uplink, address, payload, rssi } => {
                 self.overheard(uplink, address, &payload, rssi);
             }

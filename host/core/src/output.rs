@@ -45,6 +45,11 @@ pub enum Output {
         /// With which radio.
         uplink: UplinkId,
     },
+    /// Find out where a peer is. What is found comes as `Sighted`; no answer is awaited.
+    Seek {
+        /// Whom.
+        peer: PeerId,
+    },
     /// Listen for advertisements so much of the time from now on.
     Scan {
         /// Which radio.

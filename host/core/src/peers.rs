@@ -81,6 +81,11 @@ pub(crate) struct Peer {
     pub(crate) places: BTreeMap<Address, Place>,
     pub(crate) lanes: [Lane; 3],
     pub(crate) useful_at: Time,
+    /// A link to it is wanted, whether or not anything waits for it.
+    pub(crate) wanted: bool,
+    /// Lookups since it had a link, and when the next is due.
+    pub(crate) seeks: u32,
+    pub(crate) seek_at: Time,
     pub(crate) moves: Vec<Time>,
     pub(crate) moves_total: u64,
     /// What copies may still cost, in bytes.
@@ -112,6 +117,9 @@ impl Peer {
             places: BTreeMap::new(),
             lanes: Class::ALL.map(lane),
             useful_at: now,
+            wanted: false,
+            seeks: 0,
+            seek_at: now,
             moves: Vec::new(),
             moves_total: 0,
             duplicate_bytes: DUPLICATE_BURST_BYTES,
@@ -123,9 +131,15 @@ impl Peer {
         }
     }
 
+    /// Whether somebody waits for a link to it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.wanted || self.lanes.iter().any(|lane| lane.outbox.len() > 0)
+    }
+
     /// Whether it may make room for another.
     pub(crate) fn is_idle(&self) -> bool {
         self.links.is_empty()
+            && !self.wanted
             && self.lanes.iter().all(|lane| lane.outbox.len() == 0 && lane.inbox.held() == 0)
             && self.places.values().all(|place| {
                 !place.sources.contains(&Source::Config)

@@ -331,7 +331,8 @@ impl World {
                 let failure = DialFailure::Unreachable;
                 self.fact(now, index, Input::DialFailed { dial, failure });
             }
-            Output::Scan { .. } | Output::Advertise { .. } => {}
+            // Nor has it a phone book: who is to be found is introduced.
+            Output::Scan { .. } | Output::Advertise { .. } | Output::Seek { .. } => {}
             Output::Close { link, .. } => self.close(index, link),
             Output::Deliver(delivery) => {
                 if self.sites[index].consumes {

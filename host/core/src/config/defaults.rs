@@ -2,7 +2,8 @@
 //! the same, key by key.
 
 use super::{
-    Allow, Config, Module, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, UplinkConfig,
+    Allow, Config, DhtConfig, DhtMode, Module, NodeConfig, PolicyConfig, PolicyRules, RadioConfig,
+    UplinkConfig,
 };
 use crate::bluetooth::neighbours::BluetoothConfig;
 
@@ -28,6 +29,7 @@ impl Default for Config {
             other_uplinks: true,
             peers: Vec::new(),
             mdns: true,
+            dht: DhtConfig::default(),
             bluetooth: RadioConfig::default(),
             node: NodeConfig::default(),
             selector: embedded("fastest-first", BUDGET_US),
@@ -75,6 +77,12 @@ impl UplinkConfig {
             nj_per_byte: None,
             risk_group: None,
         }
+    }
+}
+
+impl Default for DhtConfig {
+    fn default() -> Self {
+        Self { enabled: true, bootstrap: Vec::new(), mode: DhtMode::Auto, private_addresses: false }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::bluetooth::neighbours::BluetoothConfig;
 
-use super::{Config, NodeConfig, PolicyConfig, PolicyRules, RadioConfig};
+use super::{Config, DhtConfig, NodeConfig, PolicyConfig, PolicyRules, RadioConfig};
 
 /// A key whose value changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
         other_uplinks,
         peers,
         mdns,
+        dht,
         bluetooth,
         node,
         selector,
@@ -45,6 +46,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     changes.at_once("uplink", *uplinks != new.uplinks);
     changes.at_once("peer", *peers != new.peers);
     changes.at_once("mdns.enabled", *mdns != new.mdns);
+    dht_changes(dht, &new.dht, &mut changes);
     radio_changes(bluetooth, &new.bluetooth, &mut changes);
     node_changes(node, &new.node, &mut changes);
     policy_changes(SELECTOR_KEYS, selector, &new.selector, &mut changes);
@@ -68,6 +70,14 @@ impl Changes {
     fn at_restart(&mut self, key: &'static str, differs: bool) {
         self.0.extend(differs.then_some(Change { key, needs_restart: true }));
     }
+}
+
+fn dht_changes(old: &DhtConfig, new: &DhtConfig, changes: &mut Changes) {
+    let DhtConfig { enabled, bootstrap, mode, private_addresses } = old;
+    changes.at_restart("dht.enabled", *enabled != new.enabled);
+    changes.at_once("dht.bootstrap", *bootstrap != new.bootstrap);
+    changes.at_once("dht.mode", *mode != new.mode);
+    changes.at_restart("dht.private_addresses", *private_addresses != new.private_addresses);
 }
 
 fn radio_changes(old: &RadioConfig, new: &RadioConfig, changes: &mut Changes) {

@@ -10,12 +10,12 @@ use pointsman_sdk::Value;
 
 use super::read::Reading;
 use super::rules::{self, Rule};
-use super::{Allow, Config, Module, PeerConfig, UplinkConfig};
+use super::{Allow, Bootstrap, Config, Module, PeerConfig, UplinkConfig};
 use crate::id::PeerId;
 use crate::input::Address;
 use crate::limits::{
-    ADAPTER_LINKS_MAX, ADDRESSES_PER_PEER_MAX, BLUETOOTH_RADIOS_MAX, LINKS_PER_PEER_MAX, PEERS_MAX,
-    POLICY_KEYS_MAX, UPLINKS_MAX,
+    ADAPTER_LINKS_MAX, ADDRESSES_PER_PEER_MAX, BLUETOOTH_RADIOS_MAX, BOOTSTRAPS_MAX,
+    LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, UPLINKS_MAX,
 };
 use crate::policy::builtin::{ANOMALIES, FAILOVERS, REPUTATIONS, SELECTORS};
 use toml::de::DeArray;
@@ -176,7 +176,7 @@ fn ttl_us(ms: u64) -> Option<u64> {
 }
 
 /// The keys of the config itself, table by table.
-pub(super) static KEYS: [Key<Config>; 61] = [
+pub(super) static KEYS: [Key<Config>; 65] = [
     key(
         "network.name",
         text(rules::NETWORK, |c, name| {
@@ -221,6 +221,20 @@ pub(super) static KEYS: [Key<Config>; 61] = [
         },
     ),
     key("mdns.enabled", Field::Flag(|c, flag| c.mdns = flag)),
+    key("dht.enabled", Field::Flag(|c, flag| c.dht.enabled = flag)),
+    key(
+        "dht.bootstrap",
+        Field::Texts {
+            rule: rules::BOOTSTRAP,
+            most: BOOTSTRAPS_MAX,
+            called: "addresses, each with /p2p/ and its peer id at the end,",
+            set: |c, all| {
+                c.dht.bootstrap = all.iter().filter_map(|t| Bootstrap::parse(t)).collect()
+            },
+        },
+    ),
+    key("dht.mode", text(rules::DHT_MODE, |c, mode| c.dht.mode = rules::dht_mode(&mode))),
+    key("dht.private_addresses", Field::Flag(|c, flag| c.dht.private_addresses = flag)),
     key("bluetooth.enabled", Field::Flag(|c, flag| c.bluetooth.enabled = flag)),
     key(
         "bluetooth.adapters",

@@ -153,6 +153,7 @@ impl Node {
         if let Some(next) = next {
             self.timers.by(Timer::Peer(number), next.max(self.now.after(1)));
         }
+        self.consider_seeking(number);
     }
 
     fn wants_links(&self, number: PeerNumber) -> bool {

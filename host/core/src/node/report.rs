@@ -76,6 +76,8 @@ counters! {
     acks_late,
     /// Sightings for which there was no room.
     sightings_refused,
+    /// Lookups of peers that were asked for.
+    seeks,
     /// Interfaces for which there was no room.
     uplinks_refused,
     /// Answers of the reputation policy that nobody waited for, or that were none.

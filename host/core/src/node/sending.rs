@@ -63,6 +63,9 @@ impl Node {
             self.timers.by(Timer::Peer(number), deadline);
         }
         outbox.push(self.now, send);
+        if peer.links.is_empty() && peer.seek_at <= self.now {
+            self.timers.by(Timer::Peer(number), self.now);
+        }
         self.queued_bytes += bytes;
         self.unsettled.insert(number);
         Ok(())

@@ -8,6 +8,9 @@ use super::{A, commented_keys, good, uncommented};
 
 const DIGEST: &str = "'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'";
 
+const BOOTSTRAP: &str = "['/ip4/192.0.2.7/tcp/4001/p2p/\
+                         12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq']";
+
 /// For every key a text that changes it and no other.
 fn edits() -> Vec<(&'static str, String)> {
     let mut edits: Vec<_> = [
@@ -19,6 +22,10 @@ fn edits() -> Vec<(&'static str, String)> {
         ("peers.allow", "[]"),
         ("peers.max_links", "2"),
         ("mdns.enabled", "false"),
+        ("dht.enabled", "false"),
+        ("dht.bootstrap", BOOTSTRAP),
+        ("dht.mode", "'server'"),
+        ("dht.private_addresses", "true"),
         ("bluetooth.enabled", "false"),
         ("bluetooth.adapters", "['hci1']"),
         ("bluetooth.l2cap", "false"),
@@ -131,6 +138,8 @@ fn only_what_can_not_change_while_running_needs_a_restart() {
         "node.identity",
         "listen.quic",
         "listen.tcp",
+        "dht.enabled",
+        "dht.private_addresses",
         "bluetooth.enabled",
         "bluetooth.adapters",
         "bluetooth.l2cap",

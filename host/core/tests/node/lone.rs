@@ -114,6 +114,7 @@ impl Lone {
                     }
                     Output::Transmit { .. }
                     | Output::Approach { .. }
+                    | Output::Seek { .. }
                     | Output::Scan { .. }
                     | Output::Advertise { .. }
                     | Output::Deliver(_)

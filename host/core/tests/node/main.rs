@@ -15,6 +15,7 @@ mod restart;
 mod sampling;
 mod scene;
 mod schemers;
+mod seeking;
 mod selectors;
 mod series;
 mod sleep;

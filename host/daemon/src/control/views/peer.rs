@@ -46,7 +46,7 @@ pub struct PeerView {
 pub struct AddressView {
     /// The multiaddr.
     pub address: String,
-    /// `config`, `mdns` or `observed`.
+    /// `config`, `mdns`, `dht` or `observed`.
     pub source: String,
     /// Failed dials in a row.
     pub failures: u32,
@@ -123,6 +123,7 @@ fn source_name(source: Source) -> &'static str {
     match source {
         Source::Config => "config",
         Source::Mdns => "mdns",
+        Source::Dht => "dht",
         Source::Observed => "observed",
     }
 }
