@@ -19,6 +19,7 @@ pub mod node;
 pub mod output;
 mod peers;
 pub mod policy;
+mod reach;
 mod reputation;
 pub mod snapshot;
 

@@ -9,6 +9,7 @@ mod check;
 mod compile;
 mod completions;
 mod demo;
+mod dht;
 mod events;
 mod failure;
 mod identity;
@@ -80,6 +81,8 @@ enum Command {
     Events(events::Args),
     /// Lists the policies, or looks at a module.
     Policy(policy::Args),
+    /// Looks into the network's phone book.
+    Dht(dht::Args),
     /// Has the node read its config again.
     Reload(reload::Args),
     /// Stops the node.
@@ -148,6 +151,7 @@ fn execute(command: Command, context: &mut Context) -> Result<(), Failure> {
         Command::Listen(args) => wait(listen::run(&args, context)),
         Command::Events(args) => wait(events::run(&args, context)),
         Command::Policy(args) => wait(policy::run(&args, context)),
+        Command::Dht(args) => wait(dht::run(&args, context)),
         Command::Reload(args) => wait(reload::run(&args, context)),
         Command::Stop(args) => wait(stop::run(&args, context)),
     }

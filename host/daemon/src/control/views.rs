@@ -4,6 +4,7 @@
 //! text. A field is `null` where there is nothing to say; fields may be added, and are never
 //! renamed or given another unit.
 
+mod dht;
 mod event;
 mod finding;
 mod link;
@@ -16,6 +17,10 @@ mod status;
 
 use serde::{Deserialize, Serialize};
 
+pub use dht::{
+    AskedView, BucketView, CrawlResultView, CrawlView, CrawledNodeView, DhtView, FoundView, RecordView,
+    SizeView,
+};
 pub use event::{EventView, FollowedView, followed};
 pub use finding::{FindingView, finding};
 pub use link::{ChannelView, LinkView, links};
