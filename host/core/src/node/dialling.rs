@@ -10,11 +10,11 @@ use super::timers::Timer;
 use crate::frame::ByeCode;
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, DialFailure, Protocol, Source, Uplink};
-use crate::reach::host;
 use crate::limits::{ADDRESSES_PER_PEER_MAX, DIALS_MAX, PEERS_MAX, UPLINKS_MAX};
 use crate::links::{Link, saturate};
 use crate::output::{CloseReason, Event, Output};
 use crate::peers::Attempt;
+use crate::reach::host;
 use pointsman_sdk::failover::{self, Dialable};
 use pointsman_sdk::{Transport, UNKNOWN};
 

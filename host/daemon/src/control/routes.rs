@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::Caller;
 use super::guard::refuse;
+use super::metrics::{MEDIA_TYPE, Metrics};
 use super::views::{self, ReloadView};
 use crate::config_file;
 use crate::handle::{Pointsman, ReconfigureError, Reconfigured};
@@ -38,6 +39,22 @@ pub(super) async fn peers(State(node): State<Pointsman>) -> Response {
 
 pub(super) async fn neighbours(State(node): State<Pointsman>) -> Response {
     answer(node.neighbours().await)
+}
+
+pub(super) async fn metrics(State(node): State<Pointsman>) -> Response {
+    let measured = async {
+        let status = node.status().await.map_err(stopped)?;
+        let snapshot = node.snapshot().await.map_err(stopped)?;
+        let (peers, links) = (views::peers(&snapshot), views::links(&snapshot));
+        let text = Metrics { status, peers, links, dht: None }.text();
+        text.map_err(|error| {
+            Box::new(refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string(), ""))
+        })
+    };
+    match measured.await {
+        Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
+        Err(refused) => *refused,
+    }
 }
 
 /// Which links.

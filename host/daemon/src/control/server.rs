@@ -113,6 +113,7 @@ fn router(node: Pointsman) -> Router {
         .route("/v1/peers", get(routes::peers))
         .route("/v1/neighbours", get(routes::neighbours))
         .route("/v1/links", get(routes::links))
+        .route("/v1/metrics", get(routes::metrics))
         .route("/v1/policies", get(routes::policy::policies))
         .route("/v1/policies/history", get(routes::policy::history))
         .route("/v1/policies/{slot}/swap", post(routes::policy::swap))

@@ -18,8 +18,8 @@ mod status;
 use serde::{Deserialize, Serialize};
 
 pub use dht::{
-    AskedView, BucketView, CrawlResultView, CrawlView, CrawledNodeView, DhtView, FoundView, RecordView,
-    SizeView,
+    AskedView, BucketView, CrawlResultView, CrawlView, CrawledNodeView, DhtView, FoundView,
+    RecordView, SizeView,
 };
 pub use event::{EventView, FollowedView, followed};
 pub use finding::{FindingView, finding};

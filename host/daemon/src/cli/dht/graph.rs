@@ -64,7 +64,10 @@ mod tests {
 
     /// `a` knows `b`, which does not answer.
     fn crawl() -> CrawlResultView {
-        CrawlResultView { nodes: vec![node("a", true, &[1, 9]), node("b", false, &[])], partial: false }
+        CrawlResultView {
+            nodes: vec![node("a", true, &[1, 9]), node("b", false, &[])],
+            partial: false,
+        }
     }
 
     #[test]
