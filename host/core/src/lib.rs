@@ -19,7 +19,6 @@ pub mod node;
 pub mod output;
 mod peers;
 pub mod policy;
-mod reach;
 mod reputation;
 pub mod snapshot;
 

@@ -23,7 +23,6 @@ pub mod mdns;
 pub mod quic;
 pub mod refusals;
 pub mod registry;
-pub mod routes;
 mod secure;
 mod sockets;
 pub mod subnets;
