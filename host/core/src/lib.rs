@@ -9,6 +9,7 @@ pub mod address;
 pub mod bluetooth;
 pub mod config;
 mod delivery;
+pub mod dht;
 pub mod frame;
 pub mod id;
 pub mod input;

@@ -228,6 +228,43 @@ pub const BLUETOOTH_EVENTS_PER_S: u32 = 8;
 /// Peers that are remembered as not welcome over Bluetooth.
 pub const BLUETOOTH_UNWELCOME_MAX: usize = 1024;
 
+/// Longest multiaddr that is read of the phone book, in bytes: an address through a relay, which
+/// names two peers beside it.
+pub const DHT_ADDRESS_BYTES_MAX: usize = 512;
+/// Addresses that are kept of one contact.
+pub const DHT_ADDRESSES_PER_CONTACT_MAX: usize = 8;
+/// Addresses of one contact that are looked at in a reply.
+pub const DHT_ADDRESSES_READ_MAX: usize = 32;
+/// Peers in one bucket of the routing table: Kademlia's k, and libp2p's.
+pub const DHT_BUCKET_MAX: usize = 20;
+/// Of these, peers of one subnet. An attacker with one /24 gets a tenth of a bucket.
+pub const DHT_SUBNET_PER_BUCKET_MAX: usize = 2;
+/// Peers of one subnet in the whole routing table.
+pub const DHT_SUBNET_PER_TABLE_MAX: usize = 3;
+/// Contacts of one reply that are used: a reply of an honest node has no more.
+pub const DHT_REPLY_CONTACTS_MAX: usize = DHT_BUCKET_MAX;
+/// Contacts of one reply that are looked at, for as many that can be used. A longer reply breaks
+/// the protocol.
+pub const DHT_REPLY_READ_MAX: usize = 64;
+/// Disjoint paths of one lookup.
+pub const DHT_PATHS_MAX: usize = 8;
+/// Contacts of one subnet on a path, and in a reply, that are asked before all others were.
+pub const DHT_SUBNET_PER_PATH_MAX: usize = 3;
+/// Contacts that a path of a lookup keeps, of at most some 4 kB of addresses each.
+pub const DHT_SHORTLIST_MAX: usize = 128;
+/// Questions of one lookup under way at once.
+pub const DHT_LOOKUP_PARALLEL_MAX: usize = 16;
+/// Questions of one lookup in all.
+pub const DHT_LOOKUP_ASKS_MAX: usize = 400;
+/// Peers that a crawl keeps, of about 1 kB each, and at most some 10 kB.
+pub const DHT_CRAWL_NODES_MAX: usize = 16_384;
+/// Entries that are kept of one peer's table: 16 buckets.
+pub const DHT_CRAWL_ENTRIES_MAX: usize = 16 * DHT_BUCKET_MAX;
+/// Questions of a crawl under way at once.
+pub const DHT_CRAWL_PARALLEL_MAX: usize = 128;
+/// Lookups that the size of the network is estimated from.
+pub const DHT_SIZE_SAMPLES_MAX: usize = 150;
+
 // Bounded by libraries:
 // - yamux 0.14 lets a peer send 256 KiB on a stream before we read it. What it grows that to
 //   is at most 1 GiB for a connection in all, and only as fast as we do read.
