@@ -163,12 +163,12 @@ impl Failure {
     /// Bytes that a disk can't give back are as lost as bytes that are wrong.
     pub(crate) fn of_io(error: io::Error) -> Self {
         let is_bad_sector = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
-        match error.kind() {
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                Self::Corrupt(error.to_string())
-            }
-            _ if is_bad_sector => Self::Corrupt(error.to_string()),
-            _ => Self::Io(error),
+        let is_nonsense =
+            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
+        if is_bad_sector || is_nonsense {
+            Self::Corrupt(error.to_string())
+        } else {
+            Self::Io(error)
         }
     }
 
@@ -186,14 +186,17 @@ impl From<Failure> for StoreError {
         match failure {
             Failure::InUse => Self::Io(io::ErrorKind::ResourceBusy.into()),
             Failure::Corrupt(why) => Self::Corrupt(why),
-            Failure::Io(error) => match error.kind() {
-                io::ErrorKind::StorageFull
-                | io::ErrorKind::QuotaExceeded
-                | io::ErrorKind::FileTooLarge => Self::Full(error),
-                _ => Self::Io(error),
-            },
+            Failure::Io(error) if is_full(&error) => Self::Full(error),
+            Failure::Io(error) => Self::Io(error),
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }
 
 /// Lets redb work. Its checks of a damaged file are not complete, and some of them panic: that is

@@ -4,6 +4,7 @@
 //! What was written but not synced is a list of writes. A loss of power leaves of it nothing, all,
 //! or whichever sectors a seed chooses: disks write in an order of their own.
 
+use std::fmt;
 use std::io;
 use std::ops::Bound;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use redb::{BackendError, StorageBackend};
 const SECTOR_BYTES: usize = 512;
 
 /// The disk. Clones are the same one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MemoryDisk(Arc<Shared>);
 
 /// Access to a [`MemoryDisk`], for one database. After a loss of power it is dead.
@@ -38,13 +39,13 @@ pub enum Survivors {
     },
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     resumed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     /// As it was synced last.
     synced: Vec<u8>,
@@ -63,7 +64,7 @@ struct State {
     is_stalled: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Change {
     Write { offset: usize, data: Vec<u8> },
     Resize { length: usize },
@@ -183,6 +184,12 @@ impl MemoryDisk {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryDisk").field("length", &self.length()).finish_non_exhaustive()
     }
 }
 

@@ -47,3 +47,6 @@ fn peer_id(key: &[u8]) -> Result<pointsman_core::id::PeerId, Malformed> {
 fn shortened(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
+
+#[cfg(test)]
+mod tests;

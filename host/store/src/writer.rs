@@ -162,7 +162,7 @@ struct Desk {
     written_at: Option<Instant>,
     /// The error that was told last, while it lasts.
     failing: Option<Arc<StoreError>>,
-    /// How many refusals there were when something was written last.
+    /// Refusals that need not be told any more.
     refused_known: u64,
     is_behind: bool,
 }
@@ -242,7 +242,9 @@ impl Desk {
         queue.under_way = 0;
         match result {
             Ok(written) => {
-                (self.refused_known, self.is_behind) = (queue.refused, false);
+                if std::mem::take(&mut self.is_behind) {
+                    self.refused_known = queue.refused;
+                }
                 drop(queue);
                 self.failing = None;
                 (self.tell)(Notice::Saved(written));

@@ -176,6 +176,19 @@ fn a_store_that_others_may_write_is_refused_and_one_that_they_may_read_is_closed
 }
 
 #[test]
+fn a_store_of_another_user_is_refused() {
+    let (_folder, path) = filled();
+    let me = rustix::process::geteuid().as_raw();
+    // Only root can give a file away; everybody else finds files of others.
+    let foreign = match std::os::unix::fs::chown(&path, Some(me + 1), None) {
+        Ok(()) => path,
+        Err(_) => PathBuf::from("/etc/hostname"),
+    };
+    let error = Store::open(&foreign).unwrap_err();
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+}
+
+#[test]
 fn a_symbolic_link_is_not_followed() {
     let (folder, path) = filled();
     let link = folder.path().join("link");
