@@ -2,6 +2,8 @@
 //!
 //! What libraries bound on our behalf is listed at the end, with the bound.
 
+use crate::address::ADDRESS_BYTES_MAX;
+
 /// Largest message that an application may hand over, in bytes. A message is held whole by
 /// sender and receiver, so this times the number of senders bounds memory.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -264,6 +266,39 @@ pub const DHT_CRAWL_ENTRIES_MAX: usize = 16 * DHT_BUCKET_MAX;
 pub const DHT_CRAWL_PARALLEL_MAX: usize = 128;
 /// Lookups that the size of the network is estimated from.
 pub const DHT_SIZE_SAMPLES_MAX: usize = 150;
+/// Peers that the store remembers, with their addresses. Those that were only heard of make
+/// room first.
+pub const STORE_PEERS_MAX: usize = 16_384;
+/// Addresses that the store keeps of one peer: the ones that worked last.
+pub const STORE_ADDRESSES_PER_PEER_MAX: usize = 8;
+/// Standings of peers in the store: of those that are not kept at the moment as well, so that
+/// staying away for a while washes nobody clean.
+pub const STORE_STANDINGS_MAX: usize = 65_536;
+/// Standings of subnets in the store.
+pub const STORE_SUBNETS_MAX: usize = 16_384;
+/// Reasons that are kept of a standing: the newest.
+pub const STORE_REASONS_MAX: usize = 8;
+/// Bytes of the text of a reason.
+pub const STORE_REASON_BYTES_MAX: usize = 128;
+/// Signed records in the store. Most have some 400 bytes.
+pub const STORE_RECORDS_MAX: usize = 16_384;
+/// Bytes of a record's key.
+pub const STORE_RECORD_KEY_BYTES_MAX: usize = 64;
+/// Bytes of a record: all addresses of a peer, and a signature.
+pub const STORE_RECORD_BYTES_MAX: usize = 8 << 10;
+/// Named values in the store; their names are ours.
+pub const STORE_VALUES_MAX: usize = 64;
+/// Bytes of the name of such a value.
+pub const STORE_VALUE_NAME_BYTES_MAX: usize = 64;
+/// Bytes of such a value.
+pub const STORE_VALUE_BYTES_MAX: usize = 256 << 10;
+/// Changed rows that wait for the disk. From half of it on they wait no longer; when full,
+/// further ones are refused and counted.
+pub const STORE_CHANGES_MAX: usize = 16_384;
+/// Corrupt store files that are kept beside the store: the newest.
+pub const STORE_ASIDE_MAX: usize = 3;
+/// Bytes of the store's file that are kept in memory.
+pub const STORE_CACHE_BYTES: usize = 8 << 20;
 
 // Bounded by libraries:
 // - yamux 0.14 lets a peer send 256 KiB on a stream before we read it. What it grows that to
@@ -289,5 +324,6 @@ const _: () = {
     assert!(RADIO_SEND_BYTES_MAX >= 2 * L2CAP_WINDOW_BYTES_MAX);
     // Its window is told in 16 bits.
     assert!(RADIO_RECEIVE_BYTES_MAX <= u16::MAX as usize);
+    assert!(STORE_RECORD_BYTES_MAX >= ADDRESSES_PER_PEER_MAX * ADDRESS_BYTES_MAX + 1024);
     assert!(UNCLAIMED_LINKS_MAX >= PENDING_INBOUND_MAX as usize + DIALS_MAX);
 };
