@@ -20,3 +20,4 @@ mod series;
 mod sleep;
 mod standing;
 mod swapping;
+mod trusting;
