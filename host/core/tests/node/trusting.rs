@@ -301,8 +301,7 @@ fn standings_survive_a_restart_and_decay_while_the_node_is_off() {
         next.tell(Input::Recalled(stored));
         assert_eq!(next.level(PEER), Level::Discouraged, "known before it is met");
         assert!(next.why(PEER).causes.iter().any(|seen| seen.cause == Cause::PutFlood));
-        next.tell(crate::lone::uplink("192.0.2.7/24"));
-        next.link(5, PEER, HOME);
+        next.lone.sight(PEER, "/ip4/198.51.100.9/udp/1");
         next.run(2);
         let why = next.why(PEER);
         assert_eq!(why.seen[Kind::Spam as usize], before.seen[Kind::Spam as usize]);
