@@ -5,9 +5,9 @@
 //! nothing. To be trusted or shunned takes what was seen first hand: neither hearsay nor
 //! neighbours in a subnet can do it.
 //!
-//! Where the edges lie was measured with the shipped policy: of a stranger who breaks the
-//! protocol once the score is -776, after the second time -877, and five acknowledgements that
-//! are late make -448. Good deeds without a bad one reach 400 after ten.
+//! Where the edges lie follows from the shipped policy: a stranger who breaks the protocol once
+//! is discouraged, and may be shunned after the second time; so is one who is late so often that
+//! nobody would wait. Eight good deeds without a bad one make trusted.
 
 /// Where a peer begins to be trusted, and where it no longer is.
 const TRUSTED: (i32, i32) = (400, 300);
@@ -93,6 +93,9 @@ impl Level {
 
 #[cfg(test)]
 mod tests {
+    use pointsman_beta::Beta;
+    use pointsman_sdk::reputation::{Kind, Observation, Reputation as _, Standing};
+
     use super::*;
 
     fn through(scores: &[i32]) -> Vec<Level> {
@@ -101,6 +104,25 @@ mod tests {
             Some(*level)
         };
         scores.iter().scan(Level::Unknown, next).collect()
+    }
+
+    /// How the shipped policy has a stranger stand after so many deeds of a kind.
+    fn stands(kind: Kind, weight: u32) -> i32 {
+        let seen = [Observation { kind, weight, at_ms: 1 }];
+        Beta::default().fold(1, &Standing::default(), &seen).score
+    }
+
+    #[test]
+    fn the_edges_lie_where_the_shipped_policy_gives_them_a_meaning() {
+        let after = |kind, weight| {
+            let score = stands(kind, weight);
+            Level::Discouraged.after(score, score)
+        };
+        assert_eq!(after(Kind::Invalid, 1), Level::Discouraged);
+        assert_eq!(after(Kind::Invalid, 2), Level::Shunned);
+        assert_eq!(after(Kind::Timeout, 1), Level::Unknown);
+        assert_eq!(after(Kind::Timeout, 5), Level::Discouraged);
+        assert_eq!((after(Kind::Served, 7), after(Kind::Served, 8)), (Level::Unknown, Level::Trusted));
     }
 
     #[test]

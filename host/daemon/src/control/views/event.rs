@@ -152,7 +152,8 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
         Happening::Standing { peer, score, level, was } => {
             let (level, was) = (level.name(), was.name());
             let text = format!("{peer} is {level}, and was {was}: its score is {score}");
-            Told { peer: Some(peer.to_string()), ..Told::new("standing", text) }
+            Told::new("standing", text)
+                .of(peer.to_string())
                 .with("level", level)
                 .with("was", was)
                 .with("score", *score)
