@@ -38,6 +38,24 @@ pub const STANDINGS_MAX: usize = 4096;
 /// Peers about which the reputation policy is asked in one second.
 pub const FOLDS_PER_STEP_MAX: usize = 128;
 
+/// Subnets of which something is known. The one nearest to unknown makes room.
+pub const SUBNETS_MAX: usize = 1024;
+
+/// Subnets about which the reputation policy is asked in one second.
+pub const SUBNET_FOLDS_PER_STEP_MAX: usize = 32;
+
+/// Subnets that are kept of one peer: those that its newest links came from.
+pub const SUBNETS_PER_PEER_MAX: usize = 4;
+
+/// Causes that are kept of one peer.
+pub const CAUSES_PER_PEER_MAX: usize = 12;
+
+/// Words of others that are kept about one peer.
+pub const HEARSAY_PER_PEER_MAX: usize = 8;
+
+/// Recollections that are handed out to be stored at once.
+pub const RECOLLECTIONS_MAX: usize = 1024;
+
 /// Peers that are measured over time: those with the most messages of those with links.
 pub const WATCHED_PEERS_MAX: usize = 32;
 
@@ -61,6 +79,13 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 16;
 
 /// Dials under way at once, in total.
 pub const DIALS_MAX: usize = 64;
+
+/// Of these, dials of discouraged peers.
+pub const DISCOURAGED_DIALS_MAX: usize = DIALS_MAX / 4;
+
+/// Links that are closed to make room for better ones, and not gone yet: so many may be there
+/// beyond [`LINKS_MAX`].
+pub const REPLACED_LINKS_MAX: usize = 16;
 
 /// Messages that wait for one peer in one class.
 pub const QUEUE_MESSAGES_MAX: usize = 16_384;
@@ -317,6 +342,8 @@ const _: () = {
     assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);
     assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
     assert!(LINKS_MAX > BLUETOOTH_LINKS_MAX);
+    assert!(LINKS_MAX > REPLACED_LINKS_MAX);
+    assert!(DISCOURAGED_DIALS_MAX > 0 && DISCOURAGED_DIALS_MAX < DIALS_MAX);
     assert!(NEIGHBOURS_PER_RADIO_MAX > NEIGHBOURS_FRESH_MIN + BLUETOOTH_LINKS_MAX);
     assert!(LINK_QUEUE_FRAMES > INFLIGHT_PACKETS_MAX);
     assert!(RADIO_VALUE_BYTES_MIN < GATT_VALUE_BYTES_MAX);

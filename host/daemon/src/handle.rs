@@ -22,7 +22,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::SetLogFilter;
 use crate::aside::AsideHandle;
-use crate::control::views::{self, LinkView, NeighbourView, PeerView, PolicyView, StatusView};
+use crate::control::views::{
+    self, LinkView, NeighbourView, PeerView, PolicyView, StatusView, WhyView,
+};
 use crate::decision_log::DecisionLog;
 use crate::policies::{Book, Slots};
 use crate::shell::journal::{Follower, Journal};
@@ -155,6 +157,13 @@ impl Pointsman {
     /// The peers, as the control API tells them.
     pub async fn peers(&self) -> Result<Vec<PeerView>, Stopped> {
         self.snapshot().await.map(|snapshot| views::peers(&snapshot))
+    }
+
+    /// Why a peer is treated as it is, as the control API tells it; `None` where nothing is
+    /// known of it.
+    pub async fn why(&self, peer: PeerId) -> Result<Option<WhyView>, Stopped> {
+        let told = self.order(|reply| Command::Why(peer, reply)).await?;
+        Ok(told.as_ref().map(views::why))
     }
 
     /// Who is in radio range, as the control API tells it.

@@ -21,3 +21,4 @@ mod series;
 mod sleep;
 mod standing;
 mod swapping;
+mod trusting;

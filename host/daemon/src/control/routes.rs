@@ -57,6 +57,21 @@ pub(super) async fn metrics(State(node): State<Pointsman>) -> Response {
     }
 }
 
+/// Why a peer is treated as it is.
+pub(super) async fn why(State(node): State<Pointsman>, Path(peer): Path<String>) -> Response {
+    let why = async {
+        let peer = find_peer(&node, &peer).await?;
+        node.why(peer).await.map_err(stopped)?.ok_or_else(|| {
+            let error = format!("nothing is known of {peer}");
+            Box::new(refuse(StatusCode::NOT_FOUND, &error, "see pointsman peers"))
+        })
+    };
+    match why.await {
+        Ok(why) => Json(why).into_response(),
+        Err(refused) => *refused,
+    }
+}
+
 /// Which links.
 #[derive(Debug, Deserialize)]
 pub(super) struct LinksQuery {

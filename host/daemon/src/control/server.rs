@@ -111,6 +111,7 @@ fn router(node: Pointsman) -> Router {
     Router::new()
         .route("/v1/status", get(routes::status))
         .route("/v1/peers", get(routes::peers))
+        .route("/v1/peers/{peer}/why", get(routes::why))
         .route("/v1/neighbours", get(routes::neighbours))
         .route("/v1/links", get(routes::links))
         .route("/v1/metrics", get(routes::metrics))

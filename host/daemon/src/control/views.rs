@@ -14,6 +14,7 @@ mod policy;
 mod radio;
 mod shadow;
 mod status;
+mod why;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,7 @@ pub use radio::{NeighbourView, RadioView, neighbours, radio};
 pub(crate) use shadow::shadowed;
 pub use shadow::{ExampleView, PredictedView, ShadowView};
 pub use status::{CutView, ListenView, MailView, StatusView, UplinkView, status};
+pub use why::{CauseView, WhyView, why};
 
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

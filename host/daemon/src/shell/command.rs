@@ -6,7 +6,7 @@ use pointsman_core::config::{Allow, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Address, Input, Source};
 use pointsman_core::policy::{Failover, Role, Selector, Swap};
-use pointsman_core::snapshot::Snapshot;
+use pointsman_core::snapshot::{Explanation, Snapshot};
 use pointsman_engine::shadow::Shadow;
 use pointsman_radio::Counters;
 use tokio::sync::oneshot;
@@ -24,6 +24,8 @@ use crate::radio::{RadioState, Radios};
 pub(crate) enum Command {
     /// Tell what is known.
     Report(oneshot::Sender<Report>),
+    /// Tell why a peer is treated as it is; `None` where nothing is known of it.
+    Why(PeerId, oneshot::Sender<Option<Explanation>>),
     /// Blackhole an uplink in these directions, or mend it.
     Cut {
         uplink: String,
@@ -128,6 +130,9 @@ impl Shell {
         match command {
             Command::Report(reply) => {
                 let _ = reply.send(self.report());
+            }
+            Command::Why(peer, reply) => {
+                let _ = reply.send(self.node.why(&peer));
             }
             Command::Cut { uplink, inbound, outbound, reply } => {
                 let _ = reply.send(self.cut(uplink, inbound, outbound));

@@ -136,8 +136,8 @@ impl Shell {
     /// nothing.
     pub(super) fn aside_fact(&mut self, fact: AsideFact) {
         match fact {
-            AsideFact::Stood { peer, standing } => {
-                self.node.handle(self.now, Input::Stood { peer, standing });
+            AsideFact::Stood { about, standing } => {
+                self.node.handle(self.now, Input::Stood { about, standing });
             }
             AsideFact::Found(found) => self.found(&found),
             AsideFact::Answered(decision) => self.taps.answered(*decision),

@@ -75,6 +75,7 @@ fn view(record: &Record) -> EventView {
         | Happening::Listening(_)
         | Happening::Quarantined(_)
         | Happening::EditRefused { .. }
+        | Happening::Standing { .. }
         | Happening::Anomaly(_)
         | Happening::AnomalyOver(_)
         | Happening::LearnFailed { .. }
@@ -147,6 +148,15 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
             let protocol = protocol_name(*protocol);
             Told::new("listen-failed", format!("cannot listen on {uplink} by {protocol}: {why}"))
                 .with("why", why.as_str())
+        }
+        Happening::Standing { peer, score, level, was } => {
+            let (level, was) = (level.name(), was.name());
+            let text = format!("{peer} is {level}, and was {was}: its score is {score}");
+            Told::new("standing", text)
+                .of(peer.to_string())
+                .with("level", level)
+                .with("was", was)
+                .with("score", *score)
         }
         Happening::Anomaly(open) => found("anomaly", sentence(open), open),
         Happening::AnomalyOver(open) => {
@@ -398,6 +408,8 @@ fn close_name(reason: CloseReason) -> &'static str {
         CloseReason::Faded => "faded",
         CloseReason::Spare => "spare",
         CloseReason::Dead => "dead",
+        CloseReason::Shunned => "shunned",
+        CloseReason::Evicted => "evicted",
     }
 }
 
