@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 
 pub use dht::{
     AskedView, BucketView, CrawlResultView, CrawlView, CrawledNodeView, DhtView, FoundView,
-    RecordView, SizeView,
+    OwnRecordView, RecordView, SizeView,
 };
+pub(crate) use dht::{crawling, dht, found, no_dht};
 pub use event::{EventView, FollowedView, followed};
 pub use finding::{FindingView, finding};
 pub use link::{ChannelView, LinkView, links};
