@@ -23,9 +23,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::app::SetLogFilter;
 use crate::aside::AsideHandle;
 use crate::control::views::{
-    self, LinkView, NeighbourView, PeerView, PolicyView, StatusView, WhyView,
+    self, DhtView, LinkView, NeighbourView, PeerView, PolicyView, StatusView, WhyView,
 };
 use crate::decision_log::DecisionLog;
+use crate::net::phone::{PhoneBook, PhoneError};
 use crate::policies::{Book, Slots};
 use crate::shell::journal::{Follower, Journal};
 use crate::shell::mail::{Filter, Mail, Receiver};

@@ -20,6 +20,7 @@ pub mod links;
 mod listeners;
 mod listening;
 pub mod mdns;
+pub mod phone;
 pub mod quic;
 pub mod refusals;
 pub mod registry;

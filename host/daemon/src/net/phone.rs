@@ -27,8 +27,8 @@ use pointsman_dht::{Dht, Event, QueryId, wire};
 use pointsman_sdk::Transport;
 use pointsman_sdk::reputation::Kind;
 
-pub use asking::{Crawling, Found, PhoneBook, PhoneError};
 pub(super) use asking::{CrawlOrder, FindOrder, PhoneOrder};
+pub use asking::{Crawling, Found, PhoneBook, PhoneError};
 
 use super::api::{ListenAddress, NetFact};
 use crate::identity;
@@ -87,7 +87,8 @@ pub(super) fn phone(
     config.bootstrap = bootstrap(&options.config, scope);
     config.sequence_floor = options.sequence;
     config.sealing_key = options.sealing_key;
-    config.capabilities = if options.relays { Capabilities::RELAY } else { Capabilities::default() };
+    config.capabilities =
+        if options.relays { Capabilities::RELAY } else { Capabilities::default() };
     let Some(mut dht) = Dht::new(config) else { return (None.into(), None) };
     dht.remember(options.contacts);
     dht.restore(options.records);
@@ -165,7 +166,12 @@ impl Phone {
     }
 
     /// A peer said of itself where it is and what it speaks.
-    pub(super) fn identified(&mut self, dht: &mut Dht, peer: libp2p::PeerId, info: &identify::Info) {
+    pub(super) fn identified(
+        &mut self,
+        dht: &mut Dht,
+        peer: libp2p::PeerId,
+        info: &identify::Info,
+    ) {
         let Some(peer) = identity::from_libp2p(&peer) else { return };
         if info.protocols.contains(&self.protocol) {
             dht.heard(peer, &info.listen_addrs);
@@ -217,7 +223,10 @@ impl Phone {
             }
             Event::NotFound { query, peer, trace } => {
                 let (addresses, record) = Default::default();
-                self.found(query, Found { peer, addresses, record, trace, took: Default::default() })
+                self.found(
+                    query,
+                    Found { peer, addresses, record, trace, took: Default::default() },
+                )
             }
             Event::CrawlProgress { query, progress } => {
                 if let Some(Wait::Crawl(order, since)) = self.waits.get(&query) {
@@ -286,7 +295,8 @@ impl Phone {
 
 /// An address with the transport that it is over, as a record tells it.
 fn reach(address: Multiaddr) -> Reach {
-    let relayed = address.iter().any(|part| matches!(part, libp2p::multiaddr::Protocol::P2pCircuit));
+    let relayed =
+        address.iter().any(|part| matches!(part, libp2p::multiaddr::Protocol::P2pCircuit));
     let transport = if relayed { Transport::Relay } else { Transport::Internet };
     Reach { transport, address }
 }
