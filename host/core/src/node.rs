@@ -9,7 +9,7 @@
 //! The files below it follow a link's life: `dialling` makes it, `greeting` admits it,
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
 //! `failing` notices that it falters and asks the failover policy, `obeying` does what that
-//! says, `nearby` does what the radio neighbourhood wishes, and `observing` keeps what was seen for the policies that are asked off the loop.
+//! says, `nearby` does what the radio neighbourhood wishes, `relaying` makes do with relays, and `observing` keeps what was seen for the policies that are asked off the loop.
 //! `proving` exchanges the policies themselves, `judging` and `watching` see what the new ones
 //! are worth, `deciding` tells of their decisions.
 
@@ -23,6 +23,7 @@ mod obeying;
 mod observing;
 mod proving;
 mod receiving;
+mod relaying;
 mod report;
 mod sending;
 mod timers;

@@ -15,7 +15,7 @@ use crate::id::PeerId;
 use crate::input::Address;
 use crate::limits::{
     ADAPTER_LINKS_MAX, ADDRESSES_PER_PEER_MAX, BLUETOOTH_RADIOS_MAX, LINKS_PER_PEER_MAX, PEERS_MAX,
-    POLICY_KEYS_MAX, UPLINKS_MAX,
+    POLICY_KEYS_MAX, RELAY_CIRCUITS_MAX, RELAY_CIRCUITS_PER_PEER_MAX, RELAYS_KNOWN_MAX, UPLINKS_MAX,
 };
 use crate::policy::builtin::{ANOMALIES, FAILOVERS, REPUTATIONS, SELECTORS};
 use toml::de::DeArray;
@@ -47,6 +47,7 @@ pub(super) enum Field<T> {
     Port(fn(&mut T, Option<u16>)),
     Peer(fn(&mut T, PeerId)),
     Addresses(fn(&mut T, Vec<Address>)),
+    Relays(fn(&mut T, Vec<(Address, PeerId)>)),
     Allow(fn(&mut T, Allow)),
     Module {
         builtins: &'static [&'static str],
@@ -84,6 +85,9 @@ impl<T> Field<T> {
             Self::Port(_) => "a port from 0 to 65535 (0: any free one), or false".to_owned(),
             Self::Peer(_) => "a peer id".to_owned(),
             Self::Addresses(_) => format!("up to {ADDRESSES_PER_PEER_MAX} addresses in brackets"),
+            Self::Relays(_) => {
+                format!("up to {RELAYS_KNOWN_MAX} addresses with /p2p/PEER at the end, in brackets")
+            }
             Self::Allow(_) => format!("\"all\", or up to {PEERS_MAX} peer ids in brackets"),
             Self::Module { builtins, set: _ } => {
                 let natives = builtins.iter().map(|name| format!("\"builtin:{name}\", "));
@@ -176,7 +180,7 @@ fn ttl_us(ms: u64) -> Option<u64> {
 }
 
 /// The keys of the config itself, table by table.
-pub(super) static KEYS: [Key<Config>; 61] = [
+pub(super) static KEYS: [Key<Config>; 73] = [
     key(
         "network.name",
         text(rules::NETWORK, |c, name| {
@@ -270,6 +274,52 @@ pub(super) static KEYS: [Key<Config>; 61] = [
                 c.node.bluetooth.exponent = f64::from(narrow::<u32>(percent)) / 100.0;
             },
         },
+    ),
+    key("nat.relay_client", Field::Flag(|c, flag| c.nat.relay_client = flag)),
+    key("nat.relays", Field::Relays(|c, relays| c.nat.relays = relays)),
+    key("nat.relay_server", Field::Flag(|c, flag| c.nat.relay_server = flag)),
+    key(
+        "nat.relay_circuits",
+        Field::Number {
+            range: 1..=RELAY_CIRCUITS_MAX as u64,
+            unit: "circuits at once",
+            set: |c, circuits| c.nat.relay.circuits = narrow(circuits),
+        },
+    ),
+    key(
+        "nat.relay_circuits_per_peer",
+        Field::Number {
+            range: 1..=RELAY_CIRCUITS_PER_PEER_MAX as u64,
+            unit: "circuits at once",
+            set: |c, circuits| c.nat.relay.circuits_per_peer = narrow(circuits),
+        },
+    ),
+    key(
+        "nat.relay_circuit_ms",
+        ms(MINUTE_MS..=7 * DAY_MS, |c, ms| c.nat.relay.circuit_us = ms * 1000),
+    ),
+    key(
+        "nat.relay_circuit_mib",
+        Field::Number {
+            range: 0..=1 << 20,
+            unit: "MiB; 0 is without bound",
+            set: |c, mib| c.nat.relay.circuit_mib = narrow(mib),
+        },
+    ),
+    key(
+        "nat.relay_standby_ms",
+        Field::Number {
+            range: 0..=DAY_MS,
+            unit: "milliseconds; 0 is for ever",
+            set: |c, ms| c.node.relay_standby_us = ttl_us(ms),
+        },
+    ),
+    key("nat.hole_punching", Field::Flag(|c, flag| c.nat.hole_punching = flag)),
+    key("nat.probes", Field::Flag(|c, flag| c.nat.probes = flag)),
+    key("nat.upnp", Field::Flag(|c, flag| c.nat.upnp = flag)),
+    key(
+        "nat.external_addresses",
+        Field::Addresses(|c, addresses| c.nat.external_addresses = addresses),
     ),
     key("link.heartbeat_ms", ms(100..=10 * MINUTE_MS, |c, ms| c.node.heartbeat_us = ms * 1000)),
     key("link.suspect_min_ms", ms(10..=10_000, |c, ms| c.node.suspect_min_us = ms * 1000)),

@@ -7,7 +7,7 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use pointsman_core::input::{Transport, Uplink};
 
-use super::address::is_radio;
+use super::address::{is_circuit, is_radio};
 
 /// The subnets of all uplinks, by the uplink's name. Bounded by the number of uplinks.
 #[derive(Clone, Debug, Default)]
@@ -30,10 +30,14 @@ impl Subnets {
 
     /// The kind of network that leads over the uplink to a remote address. Loopback and
     /// link-local addresses are near on every uplink, and so is what has no IP address. A
-    /// radio's address is that of a Bluetooth neighbour.
+    /// radio's address is that of a Bluetooth neighbour, and what leads through a relay is no
+    /// network of its own.
     pub fn transport(&self, uplink: &str, remote: &Multiaddr) -> Transport {
         if is_radio(remote) {
             return Transport::Bluetooth;
+        }
+        if is_circuit(remote) {
+            return Transport::Relay;
         }
         let Some(remote) = ip(remote) else { return Transport::Lan };
         let near = is_local(remote)

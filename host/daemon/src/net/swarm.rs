@@ -26,7 +26,7 @@ use super::bindings::Bindings;
 use super::ble::RadioPort;
 use super::gate::Gate;
 use super::identify::Identify;
-use super::links::Wires;
+use super::links::{GUEST_IDLE_MAX, Wires};
 use super::links::behaviour::{LinkEvent, Links};
 use super::listeners::{Bind, Listeners, wanted};
 use super::mdns::Mdns;
@@ -93,6 +93,7 @@ fn start_counting(
 fn swarm_config() -> swarm::Config {
     swarm::Config::with_tokio_executor()
         .with_substream_upgrade_protocol_override(Version::V1Lazy)
+        .with_idle_connection_timeout(GUEST_IDLE_MAX)
         .with_max_negotiating_inbound_streams(limits::SUBSTREAMS_PER_LINK_MAX)
 }
 
@@ -134,8 +135,10 @@ fn connection_limits() -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits::PENDING_INBOUND_MAX))
         .with_max_pending_outgoing(count(limits::DIALS_MAX))
-        .with_max_established(count(limits::LINKS_MAX))
-        .with_max_established_per_peer(count(limits::LINKS_PER_PEER_MAX))
+        .with_max_established(count(limits::LINKS_MAX + limits::GUESTS_MAX))
+        .with_max_established_per_peer(count(
+            limits::LINKS_PER_PEER_MAX + limits::GUESTS_PER_PEER_MAX,
+        ))
 }
 
 struct Task {
