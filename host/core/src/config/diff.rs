@@ -2,9 +2,7 @@
 
 use crate::bluetooth::neighbours::BluetoothConfig;
 
-use super::{
-    Config, NatConfig, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, RelayLimits,
-};
+use super::{Config, NatConfig, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, RelayLimits};
 
 /// A key whose value changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use super::keys::{Field, Key};
 use super::rules::Rule;
 use super::suggest::nearest;
 use super::{Allow, rules};
-use crate::id::PeerId;
 use crate::address::InvalidAddress;
+use crate::id::PeerId;
 use crate::input::{Address, Protocol};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, PEERS_MAX, RELAYS_KNOWN_MAX};
 
@@ -231,10 +231,11 @@ impl Reading {
             self.wrong(value, shown, "an address as text");
             return None;
         };
-        let read = Address::parse_with_peer(text).and_then(|(address, peer)| match address.protocol {
-            Protocol::Circuit => Err(InvalidAddress::new("a relay is not behind another one")),
-            Protocol::Quic | Protocol::Tcp | Protocol::Bluetooth => Ok((address, peer)),
-        });
+        let read =
+            Address::parse_with_peer(text).and_then(|(address, peer)| match address.protocol {
+                Protocol::Circuit => Err(InvalidAddress::new("a relay is not behind another one")),
+                Protocol::Quic | Protocol::Tcp | Protocol::Bluetooth => Ok((address, peer)),
+            });
         read.map_err(|error| self.refused(value, shown, text, &error)).ok()
     }
 

@@ -174,10 +174,11 @@ impl Node {
                 let attempt = place.attempts.get(&uplink.id).cloned().unwrap_or_default();
                 let used = self.links_over(number, uplink.id, address.protocol);
                 let is_circuit = address.protocol == Protocol::Circuit;
-                if is_circuit && (relay_due.is_none() || used.1 > 0) {
-                    continue;
-                }
-                let is_linked = self.is_linked(number, address, uplink.id, &attempt);
+                let is_linked = if is_circuit {
+                    relay_due.is_none() || self.is_relayed(number, uplink.id)
+                } else {
+                    self.is_linked(number, address, uplink.id, &attempt)
+                };
                 if attempt.dialling.is_some() || is_linked {
                     continue;
                 }

@@ -7,9 +7,10 @@
 //! policy finds nothing else that is well.
 
 use super::Node;
-use crate::id::{LinkId, PeerNumber, Time};
-use crate::input::Protocol;
+use crate::id::{LinkId, PeerNumber, Time, UplinkId};
+use crate::input::{Address, Protocol};
 use crate::links::Link;
+use crate::snapshot::LinkState;
 use pointsman_sdk::Transport;
 
 /// So much later than the last direct dial a relay is dialled, in microseconds: a handshake
@@ -24,15 +25,26 @@ impl Node {
             return None;
         }
         let dials = self.dials.iter();
-        let direct = dials.filter(|(_, (to, address, _))| {
-            *to == number && address.protocol != Protocol::Circuit
-        });
+        let direct = dials
+            .filter(|(_, (to, address, _))| *to == number && address.protocol != Protocol::Circuit);
         let dialled_at = direct.filter_map(|(dial, (_, address, uplink))| {
             let place = self.peers.get(number)?.places.get(address)?;
             let attempt = place.attempts.get(uplink)?;
             (attempt.dialling == Some(*dial)).then_some(attempt.dialled_at)
         });
         Some(dialled_at.max().map_or(self.now, |at| at.after(HEAD_START_US)))
+    }
+
+    /// Whether a link through any relay over this interface is sound, or being made. One that
+    /// is suspect is not: its relay may be gone, and another one there.
+    pub(super) fn is_relayed(&self, number: PeerNumber, over: UplinkId) -> bool {
+        let is_there = |link: &Link| {
+            link.is_relayed() && link.new.uplink == over && link.state != LinkState::Suspect
+        };
+        let is_dial = |(to, address, uplink): &(PeerNumber, Address, UplinkId)| {
+            *to == number && *uplink == over && address.protocol == Protocol::Circuit
+        };
+        self.links_of(number).any(is_there) || self.dials.values().any(is_dial)
     }
 
     /// Whether a link through a relay is needed no more: a direct one to the same peer has

@@ -3,9 +3,7 @@
 use pointsman_core::config::NodeConfig;
 use pointsman_core::frame::Frame;
 use pointsman_core::id::{DialId, LinkId, UplinkId};
-use pointsman_core::input::{
-    Address, DialFailure, Input, NewLink, Protocol, Source, Transport,
-};
+use pointsman_core::input::{Address, DialFailure, Input, NewLink, Protocol, Source, Transport};
 use pointsman_core::output::{CloseReason, Output};
 
 use crate::lone::{Lone, PEER, closed, hello, link_up};
@@ -86,7 +84,10 @@ fn a_relay_waits_for_a_direct_dial_and_is_not_dialled_when_that_succeeds() {
     assert!(dials(&sight(&mut lone, circuit("192.0.2.2"))).is_empty());
     lone.tell(link_up(5, PEER, Some(dial)));
     lone.receive(5, Frame::Hello(hello(7, "e")));
-    assert!(dials(&lone.run(SECOND_US)).is_empty());
+    lone.acked(5, &[(1, 1)]);
+    assert!(dials(&lone.run(SECOND_US - 200_000)).is_empty());
+    // The next probe is lost: something may be wrong with it.
+    assert_eq!(dials(&lone.run(SECOND_US)).len(), 1);
 }
 
 #[test]
@@ -118,6 +119,17 @@ fn one_relay_is_enough_and_the_next_is_dialled_when_it_fails() {
         _ => None,
     });
     assert_eq!(address, Some(circuit("192.0.2.2")));
+}
+
+#[test]
+fn another_relay_is_dialled_while_the_link_through_the_first_is_suspect() {
+    let mut lone = Lone::new();
+    let (dial, _) = dials(&sight(&mut lone, circuit("192.0.2.1")))[0];
+    sight(&mut lone, circuit("192.0.2.2"));
+    relayed_up(&mut lone, 5, Some(dial));
+    lone.acked(5, &[(1, 1)]);
+    assert!(dials(&lone.run(SECOND_US - 200_000)).is_empty());
+    assert_eq!(dials(&lone.run(SECOND_US)).len(), 1, "its next probe is lost");
 }
 
 #[test]

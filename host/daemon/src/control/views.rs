@@ -11,6 +11,7 @@ mod message;
 mod peer;
 mod policy;
 mod radio;
+mod reach;
 mod shadow;
 mod status;
 
@@ -24,6 +25,7 @@ pub use peer::{AddressView, PeerView, QueueView, peers};
 pub use policy::{HistoryView, PolicyView, SeatView, StepView, SwapView};
 pub(crate) use policy::{policies, swapped};
 pub use radio::{NeighbourView, RadioView, neighbours, radio};
+pub use reach::{ExternalView, ReachView, ReservationView, reach};
 pub(crate) use shadow::shadowed;
 pub use shadow::{ExampleView, PredictedView, ShadowView};
 pub use status::{CutView, ListenView, MailView, StatusView, UplinkView, status};

@@ -22,11 +22,12 @@ use libp2p::Multiaddr;
 use pointsman_core::id::UplinkId;
 use pointsman_core::input::{LinkSample, Protocol};
 
+use super::address::is_circuit;
 use super::registry::{Registered, Registry};
 
 pub mod behaviour;
 mod datagrams;
-mod dials;
+pub(super) mod dials;
 mod gauge;
 pub mod handler;
 mod mail;
@@ -94,5 +95,31 @@ impl From<Registered> for Wire {
         let datagrams = handle.datagrams();
         let sample = Box::new(move || handle.sample());
         Self { uplink: uplink_id, uplink_name: uplink, protocol, sample, datagrams }
+    }
+}
+
+/// The wires of a transport, and those of the circuits beside it.
+pub(super) struct WithCircuits {
+    /// The transport's.
+    pub(super) below: Box<dyn Wires>,
+    /// Of circuits.
+    pub(super) circuits: Registry,
+}
+
+impl Wires for WithCircuits {
+    fn dialled(&self, remote: &Multiaddr) -> Option<Wire> {
+        if is_circuit(remote) {
+            Wires::dialled(&self.circuits, remote)
+        } else {
+            self.below.dialled(remote)
+        }
+    }
+
+    fn accepted(&self, local: &Multiaddr, remote: &Multiaddr) -> Option<Wire> {
+        if is_circuit(local) {
+            Wires::accepted(&self.circuits, local, remote)
+        } else {
+            self.below.accepted(local, remote)
+        }
     }
 }

@@ -105,6 +105,13 @@ impl Links {
         self.dials.insert(connection, None);
     }
 
+    /// A dial that was expected is not even tried.
+    pub fn unreached(&mut self, connection: ConnectionId, failure: DialFailure, text: String) {
+        if let Some(dial) = self.dials.remove(&connection).flatten() {
+            self.tell(LinkEvent::DialFailed { dial, failure, text });
+        }
+    }
+
     /// Connections that are links of which the loop was told.
     pub fn count(&self) -> usize {
         self.links.values().filter(|account| account.announced).count()
