@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod bluetooth;
+mod chance;
 pub mod config;
 mod delivery;
 pub mod dht;
@@ -20,7 +21,8 @@ pub mod node;
 pub mod output;
 mod peers;
 pub mod policy;
-mod reputation;
+pub mod reputation;
 pub mod snapshot;
+pub mod subnet;
 
 pub use node::Node;
