@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use libp2p::identity::{Keypair, ed25519};
-use pointsman_core::dht::contact::{Scope, Subnet};
+use pointsman_core::dht::contact::Scope;
+use pointsman_core::subnet::Subnet;
 use pointsman_core::id::{PeerId, Time};
 use pointsman_core::limits;
 use pointsman_dht::identity;

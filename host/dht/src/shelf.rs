@@ -11,10 +11,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pointsman_core::dht::contact::Subnet;
 use pointsman_core::dht::key::{Distance, Key};
 use pointsman_core::id::PeerId;
 use pointsman_core::limits;
+use pointsman_core::subnet::Subnet;
 
 use crate::record::{Checked, Refusal, key_of};
 
