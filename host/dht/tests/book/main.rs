@@ -3,6 +3,7 @@
 mod asking;
 mod crawling;
 mod finding;
+mod flooding;
 mod hostility;
 mod joining;
 mod net;
