@@ -135,7 +135,7 @@ fn main() {
         let entry = tally.outcomes.entry(outcome(result)).or_default();
         entry.0 += 1;
         entry.1 += took;
-        tally.records_max = tally.records_max.max(shelf.len());
+        tally.records_max = tally.records_max.max(shelf.count());
     }
     tally.bytes_max = tally.bytes_max.max(shelf.bytes());
     report(puts, &tally, &shelf, &honest);
@@ -150,7 +150,7 @@ fn report(puts: u64, tally: &Tally, shelf: &Shelf, honest: &[PeerId]) {
     let survived = honest.iter().filter(|peer| shelf.sequence(peer).is_some()).count();
     println!(
         "records kept: {} (at most {}, bound {})",
-        shelf.len(),
+        shelf.count(),
         tally.records_max,
         limits::DHT_RECORDS_MAX
     );

@@ -225,7 +225,7 @@ impl Requests {
     }
 
     /// How many are under way.
-    pub fn len(&self) -> usize {
+    pub fn under_way(&self) -> usize {
         self.pending.len()
     }
 
@@ -255,7 +255,7 @@ impl Requests {
             |id: &&ConnectionId| self.links.get(id).is_some_and(|link| link.dialled.is_some());
         let best = all.clone().rfind(dialled);
         match via {
-            Via::Any => best.or(all.clone().last()).copied(),
+            Via::Any => best.or(all.clone().next_back()).copied(),
             Via::Dial => best.copied(),
         }
     }

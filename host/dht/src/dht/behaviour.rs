@@ -20,6 +20,10 @@ use crate::server::Server;
 const PAUSE_US: u64 = 1_000;
 
 impl Dht {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "libp2p's events are an open set, and only some concern us"
+    )]
     fn remote(&mut self, event: &FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(event) => {
