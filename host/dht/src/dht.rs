@@ -352,7 +352,8 @@ impl Dht {
     /// Lines a peer up to be asked whether it is where it is said to be.
     fn probe(&mut self, contact: Contact) {
         let is_known = self.roster.has(&contact.peer) || contact.peer == self.own;
-        if !is_known && !self.roster.is_shunned(&contact.peer) {
+        let is_useful = !is_known && self.roster.has_room_for(&contact.peer);
+        if is_useful && !self.roster.is_shunned(&contact.peer) {
             self.probes.push(self.clock.now(), contact);
         }
     }
@@ -370,6 +371,7 @@ impl Dht {
         };
         let options = lookup::Options {
             scope: self.scope,
+            paths: purpose.paths(),
             // Only where somebody's record is at stake is it worth asking everyone around.
             network_size: self.size.map(|size| size.nodes).filter(|_| purpose.is_about_a_record()),
             seed: self.chance.next(),

@@ -31,6 +31,17 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// On how many disjoint paths: where nothing is at stake but who is around, two will do, and
+    /// ask half as many.
+    pub(crate) fn paths(self) -> usize {
+        match self {
+            Self::Bucket(_) | Self::Sample => 2,
+            Self::Record(_) | Self::Peer(_) | Self::Publish | Self::Own => {
+                lookup::Options::default().paths
+            }
+        }
+    }
+
     /// Whether a record is looked for, or its place.
     pub(crate) fn is_about_a_record(self) -> bool {
         match self {

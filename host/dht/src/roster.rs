@@ -23,6 +23,7 @@ const ADDRESSES_MAX: usize = 4;
 /// The table.
 #[derive(Debug)]
 pub(crate) struct Roster {
+    own: PeerId,
     scope: Scope,
     table: Table,
     /// Of everyone in the table, the address that worked last first.
@@ -35,6 +36,7 @@ impl Roster {
     /// An empty one.
     pub(crate) fn new(own: PeerId, scope: Scope) -> Self {
         Self {
+            own,
             scope,
             table: Table::new(own),
             addresses: BTreeMap::new(),
@@ -186,6 +188,15 @@ impl Roster {
     /// Whether a peer is in the table.
     pub(crate) fn has(&self, peer: &PeerId) -> bool {
         self.table.has(peer)
+    }
+
+    /// Whether there is any use in asking somebody new: its bucket has a place, or somebody who
+    /// fails.
+    pub(crate) fn has_room_for(&self, peer: &PeerId) -> bool {
+        let bucket = Key::of_peer(&self.own).common_bits(&Key::of_peer(peer));
+        let all = self.table.rows().filter(|(_, row)| row.bucket == bucket);
+        let working = all.filter(|(_, row)| row.failures == 0).count();
+        working < limits::DHT_BUCKET_MAX
     }
 
     /// How many are in the table.

@@ -23,6 +23,9 @@ use pointsman_core::dht::crawl::{CrawlStatus, Options};
 use pointsman_core::id::PeerId;
 use pointsman_dht::{Event, identity};
 
+/// A busy machine may take minutes until everyone has joined.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 const QUIET: Duration = Duration::from_secs(3600);
 
 fn argument(at: usize, default: usize) -> usize {
@@ -69,9 +72,22 @@ fn pair(number: usize, count: usize) -> (usize, usize) {
     (from, to)
 }
 
+/// Where everyone is, for whoever wonders why it takes so long.
+async fn tell(nodes: &[Node]) {
+    let (mut joined, mut settled, mut table) = (0, 0, 0);
+    for node in nodes {
+        let status = node.with(|dht| dht.status()).await;
+        joined += usize::from(status.joined);
+        settled += usize::from(status.next_round_in_ms > Some(60_000));
+        table += status.buckets.values().sum::<usize>();
+    }
+    let mean = table as f64 / nodes.len() as f64;
+    println!("  {joined} joined, {settled} settled, {mean:.1} in a table");
+}
+
 async fn settle(nodes: &[Node], what: &str) {
     for node in nodes {
-        node.until(what, |dht| {
+        node.until_within(PATIENCE, what, |dht| {
             let status = dht.status();
             status.joined && status.probes == 0 && status.next_round_in_ms > Some(60_000)
         })
@@ -232,7 +248,9 @@ async fn main() {
     let before = resident();
     let began = Instant::now();
     let mut nodes = build(&mut net, count).await;
+    tell(&nodes).await;
     settle(&nodes, "everyone settles").await;
+    tell(&nodes).await;
     let open = connections(&nodes).await;
     println!(
         "{count} nodes settled in {:.1} s; memory of a node, with {:.1} ends of connections: {:.0} KiB",

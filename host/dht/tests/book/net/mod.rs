@@ -137,10 +137,19 @@ impl Node {
         what: &str,
         holds: impl FnMut(&mut Dht) -> bool + Send + 'static,
     ) {
+        self.until_within(PATIENCE, what, holds).await;
+    }
+
+    pub(crate) async fn until_within(
+        &self,
+        within: Duration,
+        what: &str,
+        holds: impl FnMut(&mut Dht) -> bool + Send + 'static,
+    ) {
         let (holds_now, held) = oneshot::channel();
         let hope = Hope { holds: Box::new(holds), holds_now: Some(holds_now) };
         assert!(self.hopes.send(hope).is_ok(), "the node runs");
-        assert!(tokio::time::timeout(PATIENCE, held).await.is_ok(), "{what}");
+        assert!(tokio::time::timeout(within, held).await.is_ok(), "{what}");
     }
 }
 
