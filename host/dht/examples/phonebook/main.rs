@@ -72,19 +72,6 @@ fn pair(number: usize, count: usize) -> (usize, usize) {
     (from, to)
 }
 
-/// Where everyone is, for whoever wonders why it takes so long.
-async fn tell(nodes: &[Node]) {
-    let (mut joined, mut settled, mut table) = (0, 0, 0);
-    for node in nodes {
-        let status = node.with(|dht| dht.status()).await;
-        joined += usize::from(status.joined);
-        settled += usize::from(status.next_round_in_ms > Some(60_000));
-        table += status.buckets.values().sum::<usize>();
-    }
-    let mean = table as f64 / nodes.len() as f64;
-    println!("  {joined} joined, {settled} settled, {mean:.1} in a table");
-}
-
 async fn settle(nodes: &[Node], what: &str) {
     for node in nodes {
         node.until_within(PATIENCE, what, |dht| {
@@ -248,9 +235,7 @@ async fn main() {
     let before = resident();
     let began = Instant::now();
     let mut nodes = build(&mut net, count).await;
-    tell(&nodes).await;
     settle(&nodes, "everyone settles").await;
-    tell(&nodes).await;
     let open = connections(&nodes).await;
     println!(
         "{count} nodes settled in {:.1} s; memory of a node, with {:.1} ends of connections: {:.0} KiB",
