@@ -156,7 +156,7 @@ fn options(config: &Config, adapter: Option<String>) -> Options {
         l2cap: config.bluetooth.l2cap,
         connections_max: ADAPTER_LINKS_MAX,
         company: advert::COMPANY,
-        ..Options::new(service, advert::inlet_uuid(network), advert::outlet_uuid(network))
+        ..Options::new(service, advert::stream_uuid(network))
     }
 }
 

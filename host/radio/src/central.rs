@@ -142,8 +142,7 @@ impl Central {
             connection,
             address,
             adapter: self.adapter.clone(),
-            inlet: Uuid::from_bytes(self.options.inlet),
-            outlet: Uuid::from_bytes(self.options.outlet),
+            characteristic: Uuid::from_bytes(self.options.characteristic),
             facts: self.facts.clone(),
         };
         tokio::spawn(link.run(self.uses.begin(address), orders, self.turns.subscribe()));
@@ -154,7 +153,7 @@ impl Central {
         self.links.get(&connection).map(|(address, _)| *address)
     }
 
-    /// Writes a value to the inlet of the other side.
+    /// Writes a value to the other side's characteristic.
     pub(crate) fn write(&self, connection: ConnectionId, bytes: Vec<u8>) {
         if let Some((_, orders)) = self.links.get(&connection) {
             let _ = orders.try_send(LinkOrder::Write(bytes));

@@ -7,10 +7,8 @@ use std::time::Duration;
 pub struct Options {
     /// The UUID of our network's GATT service, which advertisements carry.
     pub service: [u8; 16],
-    /// The characteristic that a central writes to.
-    pub inlet: [u8; 16],
-    /// The characteristic that notifies a central.
-    pub outlet: [u8; 16],
+    /// The one characteristic of that service: a central writes to it, and is notified by it.
+    pub characteristic: [u8; 16],
     /// The adapter to use, such as `hci0`; without it, the first that is there.
     pub adapter: Option<String>,
     /// The company whose manufacturer data our advertisements are; `0xFFFF` is nobody's.
@@ -28,12 +26,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options for a service with its two characteristics, and defaults for the rest.
-    pub fn new(service: [u8; 16], inlet: [u8; 16], outlet: [u8; 16]) -> Self {
+    /// Options for a service with its characteristic, and defaults for the rest.
+    pub fn new(service: [u8; 16], characteristic: [u8; 16]) -> Self {
         Self {
             service,
-            inlet,
-            outlet,
+            characteristic,
             adapter: None,
             company: 0xFFFF,
             watchdog: Duration::from_secs(60),

@@ -80,7 +80,7 @@ pub enum Fact {
         /// The strength of the signal in dBm.
         rssi: Option<i16>,
     },
-    /// A connection is there, and the outlet subscribed to.
+    /// A connection is there, and its characteristic subscribed to.
     Connected {
         /// Which.
         connection: ConnectionId,
@@ -94,7 +94,7 @@ pub enum Fact {
         /// What the system says.
         why: String,
     },
-    /// A central wrote its first value to our inlet; the value follows as `Notified`.
+    /// A central wrote its first value to us; the value follows as `Notified`.
     Arrived {
         /// The number of the new connection.
         connection: ConnectionId,

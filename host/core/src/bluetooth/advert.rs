@@ -155,14 +155,9 @@ pub fn service_uuid(network: &str) -> [u8; UUID_BYTES] {
     uuid("service", network)
 }
 
-/// The UUID of the characteristic that the central writes its bytes to.
-pub fn inlet_uuid(network: &str) -> [u8; UUID_BYTES] {
-    uuid("inlet", network)
-}
-
-/// The UUID of the characteristic that notifies the central of bytes for it.
-pub fn outlet_uuid(network: &str) -> [u8; UUID_BYTES] {
-    uuid("outlet", network)
+/// The UUID of the characteristic that bytes travel over, both ways.
+pub fn stream_uuid(network: &str) -> [u8; UUID_BYTES] {
+    uuid("stream", network)
 }
 
 /// A UUID of version 8 (RFC 9562, 5.8): the first 16 bytes of a SHA-256, with six bits set.
@@ -226,8 +221,7 @@ mod tests {
     fn uuids_are_of_version_8_and_differ_by_purpose_and_network() {
         let all = [
             service_uuid("bitcraps"),
-            inlet_uuid("bitcraps"),
-            outlet_uuid("bitcraps"),
+            stream_uuid("bitcraps"),
             service_uuid("pointsman"),
             service_uuid(""),
         ];

@@ -1,7 +1,7 @@
 //! A reliable, ordered stream of bytes over one Bluetooth LE connection.
 //!
 //! A connection has up to two *carriers*. Over GATT the central writes values to a characteristic
-//! and the peripheral notifies on another one; over an L2CAP channel, which is faster and which
+//! and the peripheral notifies on it; over an L2CAP channel, which is faster and which
 //! not every system has, both send packets. Either may drop, repeat or cut off what it carries,
 //! and BlueZ shows a peripheral's notifications to every central that subscribed. So a frame
 //! carries the tag of its connection and the offset of its bytes: over which carrier it came,

@@ -1,7 +1,13 @@
 //! The side that advertises and is connected to, by bluer.
 //!
-//! A central is noticed when it first writes to the inlet; each write names its device. What the
-//! outlet notifies goes to everyone who subscribed, whomever it was meant for.
+//! A central is noticed when it first writes; each write names its device. What is notified goes to
+//! everyone who subscribed, whomever it was meant for.
+//!
+//! The service has one characteristic, never more: in which order BlueZ gives several their
+//! handles is left to chance (dbus-crossroads answers out of a hash map), and differs from
+//! one start to the next. The BlueZ of a peer reads a service again only where its UUID or its
+//! first and last handle changed (`discovery_found_service` of its gatt-client.c), so it would
+//! write to what only notifies by now.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -199,7 +205,7 @@ async fn register(
     None
 }
 
-/// The service with its two characteristics.
+/// The service with its characteristic.
 fn application(options: &Options, inlet: mpsc::Sender<Inward>, notifier: Notifier) -> Application {
     let write = move |value: Vec<u8>, request: CharacteristicWriteRequest| {
         let inlet = inlet.clone();
@@ -217,18 +223,14 @@ fn application(options: &Options, inlet: mpsc::Sender<Inward>, notifier: Notifie
         }
         .boxed()
     };
-    let inlet = Characteristic {
-        uuid: Uuid::from_bytes(options.inlet),
+    let characteristic = Characteristic {
+        uuid: Uuid::from_bytes(options.characteristic),
         write: Some(CharacteristicWrite {
             write: true,
             write_without_response: true,
             method: CharacteristicWriteMethod::Fun(Box::new(write)),
             ..Default::default()
         }),
-        ..Default::default()
-    };
-    let outlet = Characteristic {
-        uuid: Uuid::from_bytes(options.outlet),
         notify: Some(CharacteristicNotify {
             notify: true,
             method: CharacteristicNotifyMethod::Fun(Box::new(subscribe)),
@@ -239,7 +241,7 @@ fn application(options: &Options, inlet: mpsc::Sender<Inward>, notifier: Notifie
     let service = Service {
         uuid: Uuid::from_bytes(options.service),
         primary: true,
-        characteristics: vec![inlet, outlet],
+        characteristics: vec![characteristic],
         ..Default::default()
     };
     Application { services: vec![service], ..Default::default() }
@@ -362,4 +364,19 @@ async fn watch_device(adapter: Adapter, address: RadioAddress, left: mpsc::Sende
     };
     let _ = watching.await;
     let _ = left.send(Inward::Left(address)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_has_one_characteristic_so_that_peers_may_remember_its_handles() {
+        let options = Options::new([1; 16], [2; 16]);
+        let application = application(&options, mpsc::channel(1).0, Notifier::default());
+        let [service] = &application.services[..] else { panic!("it is one service") };
+        let [characteristic] = &service.characteristics[..] else { panic!("it has one") };
+        assert!(characteristic.write.as_ref().is_some_and(|write| write.write_without_response));
+        assert!(characteristic.notify.as_ref().is_some_and(|notify| notify.notify));
+    }
 }

@@ -322,14 +322,14 @@ impl Air {
                     let other = if wire.central == from { wire.peripheral } else { wire.central };
                     self.hand_over(other, carrier, bytes);
                 }
-                Carrier::Gatt if wire.central == from => self.write_inlet(index, bytes),
+                Carrier::Gatt if wire.central == from => self.write_up(index, bytes),
                 Carrier::Gatt => self.notify(from.address, bytes),
             }
         }
         self.tell(from, |connection| Fact::Written { connection, carrier, n: 1 });
     }
 
-    fn write_inlet(&mut self, index: usize, bytes: &[u8]) {
+    fn write_up(&mut self, index: usize, bytes: &[u8]) {
         let wire = self.wires[index];
         if !std::mem::replace(&mut self.wires[index].arrived, true) {
             let (address, mtu) = (wire.central.address, self.mtu);
