@@ -16,8 +16,11 @@ pub struct Options {
     /// When a scan has heard nothing at all for so long, it is begun anew, and when that does not
     /// help, so is the whole session. Too short restarts scans in quiet places for nothing.
     pub watchdog: Duration,
-    /// Whether connections may move to an L2CAP channel, which is faster.
+    /// Whether connections may use an L2CAP channel, which is faster.
     pub l2cap: bool,
+    /// The port on which all nodes of our network take such channels, so that they need no GATT to
+    /// find each other's. Without it a connection begins by GATT.
+    pub psm: Option<u16>,
     /// How many connections there may be at once, both ways together. Controllers often carry
     /// no more than eight.
     pub connections_max: usize,
@@ -35,6 +38,7 @@ impl Options {
             company: 0xFFFF,
             watchdog: Duration::from_secs(60),
             l2cap: true,
+            psm: None,
             connections_max: 8,
             facts_max: 256,
         }

@@ -63,7 +63,8 @@ impl Link {
         let fact = match opened {
             Ok(up) => {
                 let mtu = up.peripheral.mtu();
-                let _ = self.facts.send(Fact::Connected { connection, mtu }).await;
+                let carrier = Carrier::Gatt;
+                let _ = self.facts.send(Fact::Connected { connection, carrier, mtu }).await;
                 let why = self.carry(&up.peripheral.clone(), up, &mut orders, turns, &usage).await;
                 Fact::Lost { connection, why }
             }

@@ -85,7 +85,7 @@ impl Peripheral {
         options: &Options,
         facts: &mpsc::Sender<Fact>,
         uses: Uses,
-        arrivals: Option<Arrivals>,
+        channels: Arrivals,
         numbers: Arc<AtomicU64>,
     ) -> bluer::Result<Self> {
         let session = Session::new().await?;
@@ -104,7 +104,7 @@ impl Peripheral {
             arrivals: BTreeMap::new(),
             numbers,
             left: inlet_in,
-            channels: arrivals,
+            channels,
         };
         tokio::spawn(desk.run(inlet, outlet));
         let (advert, wish) = watch::channel(None);
@@ -257,7 +257,7 @@ struct Desk {
     /// Never given out twice, in no life.
     numbers: Arc<AtomicU64>,
     left: mpsc::Sender<Inward>,
-    channels: Option<Arrivals>,
+    channels: Arrivals,
 }
 
 impl Desk {
@@ -299,18 +299,15 @@ impl Desk {
         let connection = ConnectionId(number * 2 + 1);
         let usage = self.uses.begin(address);
         self.arrivals.insert(address, Arrival { connection, mtu, closing: false, usage });
-        if let Some(channels) = &self.channels {
-            channels.expect(address, connection);
-        }
+        self.channels.expect(address, connection);
         tokio::spawn(watch_device(self.adapter.clone(), address, self.left.clone()));
-        let _ = self.facts.send(Fact::Arrived { connection, address, mtu }).await;
+        let carrier = Carrier::Gatt;
+        let _ = self.facts.send(Fact::Arrived { connection, address, carrier, mtu }).await;
     }
 
     async fn left(&mut self, address: RadioAddress) {
         let Some(arrival) = self.arrivals.remove(&address) else { return };
-        if let Some(channels) = &self.channels {
-            channels.forget(address);
-        }
+        self.channels.forget(address);
         let (connection, why) = (arrival.connection, "it disconnected".to_owned());
         let _ = self.facts.send(Fact::Lost { connection, why }).await;
     }
