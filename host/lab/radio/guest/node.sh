@@ -148,6 +148,13 @@ record() {
     wait_for 10 "listener at $1" expect "$1" status '.mail.listeners > 0'
 }
 
+# listen NAME: takes what arrives at the node from now on, and keeps nothing of it.
+listen() {
+    node "$1" listen --json >/dev/null 2>>"/host/$1.log" </dev/null &
+    # shellcheck disable=SC2016
+    wait_for 10 "listener at $1" expect "$1" status '.mail.listeners > 0'
+}
+
 # arrived NAME COUNT: whether so many messages were recorded.
 arrived() { (($(wc -l <"/host/$1.records") >= $2)); }
 
