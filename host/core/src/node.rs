@@ -25,6 +25,7 @@ mod nearby;
 mod obeying;
 mod observing;
 mod proving;
+mod reaching;
 mod receiving;
 mod report;
 mod seeking;

@@ -122,7 +122,10 @@ mod tests {
         assert_eq!(after(Kind::Invalid, 2), Level::Shunned);
         assert_eq!(after(Kind::Timeout, 1), Level::Unknown);
         assert_eq!(after(Kind::Timeout, 5), Level::Discouraged);
-        assert_eq!((after(Kind::Served, 7), after(Kind::Served, 8)), (Level::Unknown, Level::Trusted));
+        assert_eq!(
+            (after(Kind::Served, 7), after(Kind::Served, 8)),
+            (Level::Unknown, Level::Trusted)
+        );
     }
 
     #[test]
