@@ -6,13 +6,19 @@
 //! - [`key`]: where peers and records lie, and how far from each other;
 //! - [`contact`]: a peer with its addresses, and which of these are worth a dial;
 //! - [`table`]: who is let into our routing table, and who makes room;
-//! - [`lookup`]: finding a peer, a record or the closest nodes, over several disjoint paths.
+//! - [`lookup`]: finding a peer, a record or the closest nodes, over several disjoint paths;
+//! - [`crawl`]: reading everyone's table, to see the whole network;
+//! - [`size`]: how many nodes there are;
+//! - [`sybil`]: whether the nodes closest to a key were made to lie there.
 //!
 //! Nothing here is believed because someone said it. A contact counts when it answered itself, a
 //! record when its signature held; what a reply says beyond that is a rumour that costs a bounded
 //! number of questions.
 
 pub mod contact;
+pub mod crawl;
 pub mod key;
 pub mod lookup;
+pub mod size;
+pub mod sybil;
 pub mod table;

@@ -91,6 +91,14 @@ numbers! {
     PeerNumber(u32),
 }
 
+impl DialId {
+    /// For a link that this side dialled without an order, through a hole that was punched for
+    /// it: above all that the Node hands out, and growing like those.
+    pub fn unordered(link: LinkId) -> Self {
+        Self((1 << 60) + u64::from(link.0))
+    }
+}
+
 /// An instant: microseconds of a monotonic clock that counts suspended time too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub u64);

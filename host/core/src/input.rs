@@ -24,6 +24,8 @@ pub enum Protocol {
     Tcp,
     /// A byte stream over Bluetooth LE (GATT, or an L2CAP channel) with Noise and yamux.
     Bluetooth,
+    /// A byte stream through a relay server (libp2p's circuit relay v2) with Noise and yamux.
+    Circuit,
 }
 
 /// A local interface with its routes, as the shell sees it now.
@@ -133,11 +135,11 @@ pub struct NewLink {
     pub protocol: Protocol,
     /// The interface that it is bound to.
     pub uplink: UplinkId,
-    /// The order that made it; `None` where the peer dialled.
+    /// The order that made it, or [`DialId::unordered`]; `None` where the peer dialled.
     pub dial: Option<DialId>,
     /// Largest datagram that it takes, in bytes; 0 without datagrams.
     pub datagram_bytes: u32,
-    /// The remote address, for people.
+    /// The remote address, for people; through a relay that of the relay.
     pub remote: String,
 }
 

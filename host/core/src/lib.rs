@@ -23,5 +23,6 @@ mod peers;
 pub mod policy;
 pub mod reputation;
 pub mod snapshot;
+pub mod subnet;
 
 pub use node::Node;

@@ -68,6 +68,36 @@ pub const LINKS_MAX: usize = 1024;
 /// Live links to one peer: a verdict's set has 16 bits.
 pub const LINKS_PER_PEER_MAX: usize = 16;
 
+/// Connections beside the links: queries, reservations, probes, and libp2p programs of other
+/// make. Both together are bounded, so links are never kept out by fewer guests than this.
+pub const GUESTS_MAX: usize = 512;
+
+/// Connections to one peer beside its links.
+pub const GUESTS_PER_PEER_MAX: usize = 8;
+
+/// Relays that are remembered: those of the config, and those that were met. Of the latter the
+/// oldest makes room.
+pub const RELAYS_KNOWN_MAX: usize = 16;
+
+/// Relays at which this node has a reservation at once.
+pub const RESERVATIONS_MAX: usize = 2;
+
+/// Circuits through this node at once, whatever is configured. Each takes two substreams, with
+/// their windows, and 16 KiB.
+pub const RELAY_CIRCUITS_MAX: usize = 1024;
+
+/// Circuits between one peer and others: they share its connection's substreams.
+pub const RELAY_CIRCUITS_PER_PEER_MAX: usize = 32;
+
+/// Peers that have a reservation here at once.
+pub const RELAY_RESERVATIONS_MAX: usize = 256;
+
+/// Dials through relays that wait for the connection to their relay.
+pub const CIRCUITS_PENDING_MAX: usize = DIALS_MAX;
+
+/// Addresses of ours that are remembered with what is known of them.
+pub const EXTERNAL_ADDRESSES_MAX: usize = 32;
+
 /// Local interfaces.
 pub const UPLINKS_MAX: usize = 32;
 
@@ -153,8 +183,9 @@ pub const ESTABLISHED_PER_ADDRESS_MAX: u32 = 64;
 /// in their handshake at once, both ways. The oldest makes room.
 pub const UNCLAIMED_LINKS_MAX: usize = 512;
 
-/// Substreams that a peer may open on one link. It needs four, and identify's one.
-pub const SUBSTREAMS_PER_LINK_MAX: usize = 16;
+/// Substreams that a peer may open on one connection: a link's four, identify's, some queries,
+/// and the circuits of a relay.
+pub const SUBSTREAMS_PER_LINK_MAX: usize = 64;
 
 /// Resident memory above which no further connection is accepted, in bytes.
 pub const MEMORY_BYTES_MAX: usize = 1 << 30;
@@ -341,6 +372,7 @@ const _: () = {
     assert!(WINDOW_MESSAGES_MAX >= QUEUE_MESSAGES_MAX as u64);
     assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);
     assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
+    assert!(SUBSTREAMS_PER_LINK_MAX >= RELAY_CIRCUITS_PER_PEER_MAX + 16);
     assert!(LINKS_MAX > BLUETOOTH_LINKS_MAX);
     assert!(LINKS_MAX > REPLACED_LINKS_MAX);
     assert!(DISCOURAGED_DIALS_MAX > 0 && DISCOURAGED_DIALS_MAX < DIALS_MAX);

@@ -10,7 +10,8 @@
 //! up where a peer is), `greeting` admits it,
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
 //! `failing` notices that it falters and asks the failover policy, `obeying` does what that
-//! says, `nearby` does what the radio neighbourhood wishes, and `observing` keeps what was seen for the policies that are asked off the loop.
+//! says, `nearby` does what the radio neighbourhood wishes, `relaying` makes do with relays, and
+//! `observing` keeps what was seen for the policies that are asked off the loop.
 //! `trusting` makes of that what a peer is worth and what follows, `explaining` says why.
 //! `proving` exchanges the policies themselves, `judging` and `watching` see what the new ones
 //! are worth, `deciding` tells of their decisions.
@@ -27,6 +28,7 @@ mod observing;
 mod proving;
 mod reaching;
 mod receiving;
+mod relaying;
 mod report;
 mod seeking;
 mod sending;

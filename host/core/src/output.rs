@@ -183,7 +183,8 @@ pub enum CloseReason {
     OutOfSight,
     /// The neighbour at its other end was going away, and another link is there.
     Faded,
-    /// Another radio link to the same peer does as well, or there are enough of them.
+    /// Another link to the same peer does as well: a radio link beside another, or one through
+    /// a relay beside a direct one. Or there are enough of them.
     Spare,
     /// Nothing was heard for so long that the protocol below must be wrong.
     Dead,

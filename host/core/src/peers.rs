@@ -14,7 +14,8 @@ use crate::delivery::{Inbox, Outbox};
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, DialFailure, Source};
 use crate::limits::SUBNETS_PER_PEER_MAX;
-use crate::reputation::{Hearsay, Level, Memory, Record, Score, Subnet};
+use crate::reputation::{Hearsay, Level, Memory, Record, Score};
+use crate::subnet::Subnet;
 
 /// Bytes that may be spent on copies without having been earned, so that a peer with little
 /// traffic can be hedged too.
@@ -186,7 +187,7 @@ impl Peer {
 
     /// A link to it has this address at its other end.
     pub(crate) fn came_from(&mut self, remote: &str) {
-        let Some(subnet) = Subnet::of(remote) else { return };
+        let Some(subnet) = Subnet::of_link(remote) else { return };
         self.subnets.retain(|&known| known != subnet);
         if self.subnets.len() >= SUBNETS_PER_PEER_MAX {
             self.subnets.remove(0);

@@ -19,10 +19,10 @@ mod subnet;
 use pointsman_sdk::reputation::Standing;
 
 use crate::id::PeerId;
+use crate::subnet::Subnet;
 
 pub use cause::Cause;
 pub use level::Level;
-pub use subnet::Subnet;
 
 pub(crate) use hearsay::Hearsay;
 pub(crate) use memory::Memory;

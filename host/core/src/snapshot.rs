@@ -10,7 +10,8 @@ use crate::id::{LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::DialFailure;
 use crate::input::{Address, Protocol, Source, Uplink};
 use crate::policy::Strike;
-use crate::reputation::{Cause, Level, Score, Subnet};
+use crate::reputation::{Cause, Level, Score};
+use crate::subnet::Subnet;
 
 /// A copy of the Node's state at one instant.
 #[derive(Clone, Debug, PartialEq)]

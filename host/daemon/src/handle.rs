@@ -23,9 +23,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::app::SetLogFilter;
 use crate::aside::AsideHandle;
 use crate::control::views::{
-    self, LinkView, NeighbourView, PeerView, PolicyView, StatusView, WhyView,
+    self, DhtView, LinkView, NeighbourView, PeerView, PolicyView, StatusView, WhyView,
 };
 use crate::decision_log::DecisionLog;
+use crate::net::phone::{PhoneBook, PhoneError};
 use crate::policies::{Book, Slots};
 use crate::shell::journal::{Follower, Journal};
 use crate::shell::mail::{Filter, Mail, Receiver};
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     pub(crate) returning: Mutex<BTreeSet<Role>>,
     /// The way to the policies off the loop.
     pub(crate) aside: AsideHandle,
+    /// The way to the network's phone book.
+    pub(crate) phone: PhoneBook,
 }
 
 /// What the next config is compared with, and what it can change beside the loop.
@@ -169,6 +172,21 @@ impl Pointsman {
     /// Who is in radio range, as the control API tells it.
     pub async fn neighbours(&self) -> Result<Vec<NeighbourView>, Stopped> {
         self.snapshot().await.map(|snapshot| views::neighbours(&snapshot))
+    }
+
+    /// The network's phone book.
+    pub fn phone(&self) -> &PhoneBook {
+        &self.inner.phone
+    }
+
+    /// How this node takes part in it, as the control API tells it.
+    pub async fn dht(&self) -> Result<DhtView, PhoneError> {
+        let network = &self.inner.about.network;
+        match self.inner.phone.status().await {
+            Ok(status) => Ok(views::dht(&status, network)),
+            Err(PhoneError::Off) => Ok(views::no_dht(network)),
+            Err(error) => Err(error),
+        }
     }
 
     /// The links, as the control API tells them.

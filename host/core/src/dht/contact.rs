@@ -3,11 +3,11 @@
 //! Addresses come from strangers. Of each list a bounded part is read, and what would lead a
 //! dial into our own network, onto this machine or nowhere is dropped before anyone tries it.
 
-use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::id::PeerId;
 use crate::limits::{DHT_ADDRESS_BYTES_MAX, DHT_ADDRESSES_PER_CONTACT_MAX, DHT_ADDRESSES_READ_MAX};
+use crate::subnet::Subnet;
 
 /// Where an address leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,56 +131,23 @@ fn without_peer<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-/// Addresses that one party can easily have many of: a /24 of IPv4, a /48 of IPv6.
-///
-/// Only addresses on the internet have one. A network within one site lies in a single subnet,
-/// so there a bound for each would keep out the honest; it has to trust its cables instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subnet {
-    /// The first three bytes.
-    V4([u8; 3]),
-    /// The first six bytes.
-    V6([u8; 6]),
-}
-
 impl Subnet {
-    /// Of a multiaddr: for a relayed one, the relay's. `None` where the address is not on the
-    /// internet, or is a name.
+    /// Of a multiaddr on the internet: for a relayed one, the relay's. `None` for any other, and
+    /// for a name.
+    ///
+    /// A network within one site lies in a single subnet, so there a bound for each would keep out
+    /// the honest; it has to trust its cables instead.
     pub fn of(text: &str) -> Option<Self> {
         let kind = AddressKind::of(text);
         if !matches!(kind, AddressKind::Public | AddressKind::Relayed) {
             return None;
         }
         match host(text)? {
-            Host::Ip(IpAddr::V4(ip)) => Some(Self::of_ip4(ip)),
-            Host::Ip(IpAddr::V6(ip)) => Some(Self::of_ip6(ip)),
-            Host::Name | Host::Radio => None,
-        }
-    }
-
-    fn of_ip4(ip: Ipv4Addr) -> Self {
-        let [a, b, c, _] = ip.octets();
-        Self::V4([a, b, c])
-    }
-
-    fn of_ip6(ip: Ipv6Addr) -> Self {
-        if let Some(ip) = inner_ip4(ip) {
-            return Self::of_ip4(ip);
-        }
-        let [a, b, c, d, e, f, ..] = ip.octets();
-        Self::V6([a, b, c, d, e, f])
-    }
-}
-
-impl fmt::Display for Subnet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::V4([a, b, c]) => write!(f, "{a}.{b}.{c}.0/24"),
-            Self::V6(bytes) => {
-                let mut whole = [0; 16];
-                whole[..6].copy_from_slice(&bytes);
-                write!(f, "{}/48", Ipv6Addr::from(whole))
+            Host::Ip(IpAddr::V4(ip)) => Some(Self::of_ip(ip.into())),
+            Host::Ip(IpAddr::V6(ip)) => {
+                Some(Self::of_ip(inner_ip4(ip).map_or(ip.into(), IpAddr::V4)))
             }
+            Host::Name | Host::Radio => None,
         }
     }
 }

@@ -251,12 +251,13 @@ impl Lookup {
     ) -> Self {
         let target = goal.target();
         let paths = options.paths.clamp(1, DHT_PATHS_MAX);
+        let size = options.network_size.filter(|size| size.is_finite());
         let mut lookup = Self {
             own,
             goal,
             target,
             options,
-            region_bits: options.network_size.map(sweep::region_bits),
+            region_bits: size.map(sweep::region_bits),
             began: now,
             people: People::default(),
             paths: vec![Path::default(); paths],

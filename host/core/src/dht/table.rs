@@ -14,10 +14,10 @@
 
 use std::collections::BTreeMap;
 
-use super::contact::Subnet;
 use super::key::{KEY_BITS, Key};
 use crate::id::{PeerId, Time};
 use crate::limits::{DHT_BUCKET_MAX, DHT_SUBNET_PER_BUCKET_MAX, DHT_SUBNET_PER_TABLE_MAX};
+use crate::subnet::Subnet;
 
 /// Who stands lower than this is not let in.
 pub const STANDING_MIN: i32 = -200;

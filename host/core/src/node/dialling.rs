@@ -199,27 +199,37 @@ impl Node {
     fn wants_links(&self, number: PeerNumber) -> bool {
         let Some(peer) = self.peers.get(number) else { return false };
         let dialling = self.dials.values().filter(|(to, ..)| *to == number).count();
+        // Through a relay is a makeshift, which keeps no other link out.
+        let links = self.links_of(number).filter(|link| !link.is_relayed()).count();
         self.is_allowed(&peer.id)
             && peer.trust.level != Level::Shunned
-            && peer.links.len() + dialling < usize::from(self.config.links_per_peer)
+            && links + dialling < usize::from(self.config.links_per_peer)
     }
 
     /// Ways to dial a peer that are neither in use nor under way, the most useful first.
     fn dial_candidates(&self, number: PeerNumber) -> Vec<Candidate> {
         let Some(peer) = self.peers.get(number) else { return Vec::new() };
+        let relay_due = self.relay_due(number);
         let mut ranked = Vec::new();
         for (address, place) in &peer.places {
             for uplink in self.uplinks.values() {
                 let Some(transport) = reach(uplink, address) else { continue };
                 let attempt = place.attempts.get(&uplink.id).cloned().unwrap_or_default();
-                let is_linked = self.is_linked(number, address, uplink.id, &attempt);
+                let used = self.links_over(number, uplink.id, address.protocol);
+                let is_circuit = address.protocol == Protocol::Circuit;
+                let is_linked = if is_circuit {
+                    relay_due.is_none() || self.is_relayed(number, uplink.id)
+                } else {
+                    self.is_linked(number, address, uplink.id, &attempt)
+                };
                 if attempt.dialling.is_some() || is_linked {
                     continue;
                 }
-                let used = self.links_over(number, uplink.id, address.protocol);
-                let rank = (attempt.next_try > self.now, used, address.protocol, attempt.failures);
+                let relay_due = relay_due.filter(|_| is_circuit).unwrap_or_default();
+                let next_try = attempt.next_try.max(relay_due);
+                let failures = attempt.failures;
+                let rank = (next_try > self.now, is_circuit, used, address.protocol, failures);
                 let row = dialable(ranked.len(), transport, uplink, &attempt);
-                let next_try = attempt.next_try;
                 let address = address.clone();
                 ranked.push((rank, Candidate { address, uplink: uplink.id, row, next_try }));
             }
@@ -234,7 +244,7 @@ impl Node {
         candidates.filter(|candidate| candidate.next_try <= self.now).collect()
     }
 
-    fn links_of(&self, number: PeerNumber) -> impl Iterator<Item = &Link> {
+    pub(super) fn links_of(&self, number: PeerNumber) -> impl Iterator<Item = &Link> {
         let links = self.peers.get(number).map(|peer| peer.links.as_slice()).unwrap_or_default();
         links.iter().filter_map(|link| self.links.get(link))
     }

@@ -58,6 +58,7 @@ impl Node {
     }
 
     pub(super) fn check_link(&mut self, id: LinkId) {
+        let is_spare = self.is_relay_spare(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         link.judge(self.now);
         let silent_us = self.now.since(link.heard_at);
@@ -67,6 +68,9 @@ impl Node {
                 if Self::greeting_ends(link) <= self.now {
                     return self.close(id, CloseReason::Dead);
                 }
+            }
+            LinkState::Up | LinkState::Suspect if is_spare => {
+                return self.close(id, CloseReason::Spare);
             }
             LinkState::Up | LinkState::Suspect if silent_us > self.config.dead_us => {
                 return self.close(id, CloseReason::Dead);

@@ -18,6 +18,10 @@ pub(super) fn reach(uplink: &Uplink, address: &Address) -> Option<Transport> {
     if uplink.radio.is_some() || address.protocol == Protocol::Bluetooth {
         return None;
     }
+    if address.protocol == Protocol::Circuit {
+        let relay = Address { text: address.text.clone(), protocol: Protocol::Tcp };
+        return reach(uplink, &relay).map(|_| Transport::Relay);
+    }
     let beyond = uplink.has_default_route.then_some(Transport::Internet);
     let Ok(target) = host(&address.text)?.parse::<IpAddr>() else { return beyond };
     let networks = uplink.addresses.iter().filter_map(|text| network(text));
@@ -89,6 +93,17 @@ mod tests {
         assert_eq!(reach(&uplink("192.0.2.7/24", false), &far), None);
         assert_eq!(reach(&uplink("192.0.2.7/24", true), &far), Some(Transport::Internet));
         assert_eq!(reach(&uplink("192.0.2.7/32", false), &near), None);
+    }
+
+    #[test]
+    fn a_relay_in_reach_makes_a_relayed_way() {
+        let through = |host: &str| Address {
+            text: format!("/ip4/{host}/tcp/1/p2p/R/p2p-circuit"),
+            protocol: Protocol::Circuit,
+        };
+        let near = uplink("192.0.2.7/24", false);
+        assert_eq!(reach(&near, &through("192.0.2.9")), Some(Transport::Relay));
+        assert_eq!(reach(&near, &through("198.51.100.1")), None);
     }
 
     #[test]

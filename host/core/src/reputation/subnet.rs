@@ -4,7 +4,6 @@
 //! and, where its subnet has a bad name, worse: see [`super::effective`]. Only proven addresses
 //! count, those of links; a subnet's good name gives nobody anything but its bad one away.
 
-use core::fmt;
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 
@@ -15,48 +14,26 @@ use super::{Recollection, Subject};
 use crate::id::Time;
 use crate::limits::SUBNETS_MAX;
 use crate::policy::ReputationQuestion;
+use crate::subnet::Subnet;
 
 /// A deed of a peer is one in so many for its subnet.
 const SHARE: u32 = 4;
 
-/// An IPv4 /24 or an IPv6 /48.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subnet {
-    /// The first three bytes of an IPv4 address.
-    V4([u8; 3]),
-    /// The first six bytes of an IPv6 address.
-    V6([u8; 6]),
-}
-
 impl Subnet {
-    /// That of a multiaddr. `None` where it has no IP, leads through a relay, or is one that
-    /// many unrelated machines have: loopback and link-local.
-    pub fn of(address: &str) -> Option<Self> {
-        let mut parts = address.split('/').skip(1).peekable();
+    /// That of a link's other end. `None` where its address has no IP, leads through a relay, or is
+    /// one that many unrelated machines have: loopback and link-local.
+    pub fn of_link(remote: &str) -> Option<Self> {
+        let mut parts = remote.split('/').skip(1).peekable();
         if parts.next_if_eq(&"ip6zone").is_some() {
             parts.next();
         }
-        if !matches!(parts.next(), Some("ip4" | "ip6")) || address.contains("/p2p-circuit") {
+        if !matches!(parts.next(), Some("ip4" | "ip6")) || remote.contains("/p2p-circuit") {
             return None;
         }
         match parts.next()?.parse::<IpAddr>().ok()?.to_canonical() {
             IpAddr::V4(ip) if ip.is_loopback() || ip.is_link_local() => None,
             IpAddr::V6(ip) if ip.is_loopback() || ip.is_unicast_link_local() => None,
-            IpAddr::V4(ip) => ip.octets().first_chunk().copied().map(Self::V4),
-            IpAddr::V6(ip) => ip.octets().first_chunk().copied().map(Self::V6),
-        }
-    }
-}
-
-impl fmt::Display for Subnet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::V4([a, b, c]) => write!(f, "{a}.{b}.{c}.0/24"),
-            Self::V6(bytes) => {
-                let mut whole = [0; 16];
-                whole[..bytes.len()].copy_from_slice(bytes);
-                write!(f, "{}/48", core::net::Ipv6Addr::from(whole))
-            }
+            ip => Some(Self::of_ip(ip)),
         }
     }
 }
@@ -159,7 +136,7 @@ mod tests {
             ("", None),
         ];
         for (address, subnet) in subnets {
-            let found = Subnet::of(address).map(|subnet| subnet.to_string());
+            let found = Subnet::of_link(address).map(|subnet| subnet.to_string());
             assert_eq!(found.as_deref(), subnet, "{address}");
         }
     }

@@ -11,6 +11,7 @@ mod linking;
 mod lone;
 mod nearby;
 mod probation;
+mod relaying;
 mod restart;
 mod sampling;
 mod scene;

@@ -8,8 +8,9 @@ use pointsman_core::input::{DownReason, Input, NewLink};
 use pointsman_core::limits;
 use pointsman_core::output::{CloseReason, Output};
 use pointsman_core::policy::builtin;
-use pointsman_core::reputation::{Cause, Level, Recollection, Subject, Subnet};
+use pointsman_core::reputation::{Cause, Level, Recollection, Subject};
 use pointsman_core::snapshot::Explanation;
+use pointsman_core::subnet::Subnet;
 use pointsman_sdk::reputation::Kind;
 
 use crate::lone::{Lone, PEER, closed, hello, link_up};
@@ -124,7 +125,7 @@ fn friend(n: u32) -> PeerId {
 const HOME: &str = "/ip4/198.51.100.9/udp/1";
 
 fn home() -> Subnet {
-    Subnet::of(HOME).expect("an address")
+    Subnet::of_link(HOME).expect("an address")
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The requests that have one answer.
 
+pub(super) mod dht;
 pub(super) mod policy;
 
 use std::time::Duration;
@@ -46,7 +47,8 @@ pub(super) async fn metrics(State(node): State<Pointsman>) -> Response {
         let status = node.status().await.map_err(stopped)?;
         let snapshot = node.snapshot().await.map_err(stopped)?;
         let (peers, links) = (views::peers(&snapshot), views::links(&snapshot));
-        let text = Metrics { status, peers, links, dht: None }.text();
+        let dht = node.dht().await.ok();
+        let text = Metrics { status, peers, links, dht }.text();
         text.map_err(|error| {
             Box::new(refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string(), ""))
         })

@@ -17,6 +17,7 @@ use super::journal::Happening;
 use super::mail::Waiting;
 use crate::aside::AsideReport;
 use crate::net::ListenAddress;
+use crate::net::nat::Reach;
 use crate::radio::{RadioState, Radios};
 
 /// An order to the loop. A reply that nobody waits for any more is dropped.
@@ -87,6 +88,8 @@ pub struct Report {
     pub node: Snapshot,
     /// Where it listens.
     pub listening: Arc<[ListenAddress]>,
+    /// What others reach it by.
+    pub reach: Arc<Reach>,
     /// What the policies off the loop counted.
     pub aside: AsideReport,
     /// What is out of the ordinary now, the worst first.
@@ -165,6 +168,7 @@ impl Shell {
         Report {
             node: self.node.snapshot(),
             listening: self.net.addresses(),
+            reach: self.net.reach(),
             aside: self.aside.report(),
             findings: self.findings.list(),
             radios: self.radio_states.values().cloned().collect(),

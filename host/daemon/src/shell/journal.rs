@@ -56,6 +56,13 @@ pub enum Happening {
     },
     /// These are all the addresses that it listens on, as multiaddrs.
     Listening(Vec<String>),
+    /// Others reach it by these addresses, as multiaddrs.
+    Reached {
+        /// Whether anybody does without a relay; `None` where nobody has tried.
+        direct: Option<bool>,
+        /// All that lead here, relays' among them.
+        addresses: Vec<String>,
+    },
     /// Somewhere could not be listened.
     ListenFailed {
         /// The uplink's name.

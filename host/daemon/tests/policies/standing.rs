@@ -43,8 +43,12 @@ fn why_a_peer_stands_as_it_does_is_told_in_a_sentence_and_in_numbers() {
     assert_eq!((&why["peer"], &why["level"]), (&there.peer.as_str().into(), &"trusted".into()));
     let parts = ["first_hand", "subnet", "hearsay"].map(|part| why[part].as_i64().unwrap());
     assert_eq!(why["score"], parts.iter().sum::<i64>());
-    let causes: Vec<&str> =
-        why["causes"].as_array().unwrap().iter().map(|one| one["cause"].as_str().unwrap()).collect();
+    let causes: Vec<&str> = why["causes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["cause"].as_str().unwrap())
+        .collect();
     assert!(causes.contains(&"acked") && causes.contains(&"greeted"), "{causes:?}");
     let text = crate::process::text(&here.run(&["peers", "why", &there.peer]).stdout);
     assert!(text.starts_with("It is trusted with a score of "), "{text}");

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::people::{People, State};
-use crate::dht::contact::Subnet;
 use crate::dht::key::Distance;
 use crate::id::PeerId;
 use crate::limits::DHT_SHORTLIST_MAX;
+use crate::subnet::Subnet;
 
 /// Contacts of one path. A peer may be on several; it is asked on the first that comes to it.
 #[derive(Clone, Debug, Default)]

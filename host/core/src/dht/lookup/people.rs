@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Stage;
-use crate::dht::contact::{Contact, Subnet};
+use crate::dht::contact::Contact;
 use crate::dht::key::{Distance, Key};
 use crate::id::{PeerId, Time};
 use crate::limits::{DHT_ADDRESSES_PER_CONTACT_MAX, DHT_BUCKET_MAX};
+use crate::subnet::Subnet;
 
 /// A peer is tried so often, if each time someone else told of other addresses.
 const TRIES_MAX: u8 = 3;

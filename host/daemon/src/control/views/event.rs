@@ -39,7 +39,7 @@ pub struct EventView {
     /// `resent`, `because`, `address`, `why`, `role`, `strikes`, `asleep_us`, `keys`,
     /// `inbound`, `outbound`, `addresses`, `rule`, `severity`, `metric`, `evidence`, `remedy`,
     /// `generation`, `to`, `module`, `policy`, `back`, `left_s`, `what`, `metres`,
-    /// `metres_least`, `metres_most`, `in_range`, `usable`.
+    /// `metres_least`, `metres_most`, `in_range`, `usable`, `direct`.
     pub details: BTreeMap<String, Value>,
 }
 
@@ -73,6 +73,7 @@ fn view(record: &Record) -> EventView {
         }
         Happening::Reconfigured(_)
         | Happening::Listening(_)
+        | Happening::Reached { .. }
         | Happening::Quarantined(_)
         | Happening::EditRefused { .. }
         | Happening::Standing { .. }
@@ -144,6 +145,7 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
             Told::new("listening", format!("listening on {}", addresses.join(", ")))
                 .with("addresses", json!(addresses))
         }
+        Happening::Reached { direct, addresses } => reached(*direct, addresses),
         Happening::ListenFailed { uplink, protocol, why } => {
             let protocol = protocol_name(*protocol);
             Told::new("listen-failed", format!("cannot listen on {uplink} by {protocol}: {why}"))
@@ -182,6 +184,19 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
         }
         Happening::Stopping => Told::new("stopping", "the node finishes and stops"),
     }
+}
+
+fn reached(direct: Option<bool>, addresses: &[String]) -> Told {
+    let directly = match direct {
+        Some(true) => "others reach this node directly",
+        Some(false) => "others do not reach this node directly",
+        None => "nobody has tried to reach this node directly",
+    };
+    let text = match addresses {
+        [] => directly.to_owned(),
+        addresses => format!("{directly}; what leads here: {}", addresses.join(", ")),
+    };
+    Told::new("reached", text).with("direct", direct).with("addresses", json!(addresses))
 }
 
 fn quarantine(told: &Quarantined) -> Told {
