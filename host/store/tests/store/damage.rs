@@ -77,16 +77,16 @@ fn a_file_with_a_flipped_bit_in_header_or_page_is_moved_aside() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         fs::write(&path, &bytes).unwrap();
-        rebuilt += usize::from(was_rebuilt(&path));
+        rebuilt += usize::from(was_rebuilt(&path, at));
     }
     assert!(rebuilt > 5, "{rebuilt} times");
 }
 
-fn was_rebuilt(path: &Path) -> bool {
+fn was_rebuilt(path: &Path, at: usize) -> bool {
     let (store, opened) = Store::open(path).unwrap();
     match opened {
         Opened::Rebuilt { .. } => assert!(store.load_peers().unwrap().rows.is_empty()),
-        Opened::Found => assert_eq!(batches_in(&store), 2),
+        Opened::Found => assert_eq!(batches_in(&store), 2, "byte {at}"),
         Opened::Fresh => panic!("there was a file"),
     }
     opened != Opened::Found
