@@ -13,8 +13,8 @@ use crate::rows::peer::Peer;
 use crate::rows::record::Record;
 use crate::rows::standing::{PeerStanding, SubnetStanding};
 use crate::rows::value::Value;
-use crate::subnet::Subnet;
 use crate::tables::Table;
+use pointsman_core::subnet::Subnet;
 
 /// Changes that are written in one transaction: all of them survive a loss of power, or none.
 /// Of several changes of one row, the last one counts.

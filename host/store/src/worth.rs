@@ -11,8 +11,8 @@ use crate::rows::peer::Peer;
 use crate::rows::record::Record;
 use crate::rows::standing::{PeerStanding, SubnetStanding};
 use crate::rows::value::Value;
-use crate::subnet::Subnet;
 use crate::tables::Table;
+use pointsman_core::subnet::Subnet;
 
 /// What a row is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use pointsman_core::limits::STORE_ADDRESSES_PER_PEER_MAX;
 
 use super::{Row, peer_id};
 use crate::codec::{Decoder, Encoder, Malformed};
-use crate::subnet::Subnet;
 use crate::tables::Table;
 use crate::worth::Worth;
+use pointsman_core::subnet::Subnet;
 
 /// A peer and where it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,10 +133,18 @@ impl Row for Peer {
         let success_unix_ms = best.success_unix_ms.unwrap_or(0);
         Worth {
             class: 1 + u8::from(success_unix_ms > 0),
-            group: Worth::group_of(Subnet::of_address(&best.address)),
+            group: Worth::group_of(subnet_of(&best.address)),
             merit: (success_unix_ms, best.seen_unix_ms),
         }
     }
+}
+
+/// That of a multiaddr that begins with an IP address.
+fn subnet_of(address: &Address) -> Option<Subnet> {
+    let mut parts = address.text.strip_prefix('/')?.split('/');
+    let (kind, host) = (parts.next()?, parts.next()?);
+    let is_ip = matches!(kind, "ip4" | "ip6");
+    host.parse().ok().filter(|_| is_ip).map(Subnet::of_ip)
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use pointsman_core::limits::{STORE_RECORD_BYTES_MAX, STORE_RECORD_KEY_BYTES_MAX}
 
 use super::Row;
 use crate::codec::{Decoder, Encoder, Malformed};
-use crate::subnet::Subnet;
 use crate::tables::Table;
 use crate::worth::Worth;
+use pointsman_core::subnet::Subnet;
 
 /// A signed record. There is one of each key: whether another one may take its place, the DHT
 /// decides.
@@ -57,7 +57,7 @@ impl Row for Record {
         let publisher = PeerId(row.key()?);
         let source = match row.bytes(usize::MAX)? {
             [] => None,
-            bytes => Some(Subnet::from_bytes(bytes)?),
+            bytes => Some(Subnet::from_bytes(bytes).ok_or(Malformed)?),
         };
         let value = row.bytes(STORE_RECORD_BYTES_MAX)?.to_vec();
         Ok(Self { key: key.to_vec(), value, publisher, sequence, expires_unix_s, source })

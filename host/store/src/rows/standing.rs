@@ -6,9 +6,9 @@ use pointsman_sdk::reputation::{Kind, Standing};
 
 use super::{Row, peer_id, shortened};
 use crate::codec::{Decoder, Encoder, Malformed};
-use crate::subnet::Subnet;
 use crate::tables::Table;
 use crate::worth::Worth;
+use pointsman_core::subnet::Subnet;
 
 /// How many kinds of observations there are.
 pub const KINDS: usize = Kind::ALL.len();
@@ -142,7 +142,7 @@ impl Row for SubnetStanding {
     }
 
     fn decode(key: &[u8], row: &mut Decoder<'_>) -> Result<Self, Malformed> {
-        Ok(Self { subnet: Subnet::from_bytes(key)?, track: Track::decode(row)? })
+        Ok(Self { subnet: Subnet::from_bytes(key).ok_or(Malformed)?, track: Track::decode(row)? })
     }
 
     fn worth(&self) -> Worth {

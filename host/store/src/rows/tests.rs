@@ -15,9 +15,9 @@ use super::peer::{KnownAddress, Origin, Peer};
 use super::record::Record;
 use super::standing::{KINDS, PeerStanding, Reason, SubnetStanding, Track};
 use super::value::Value;
-use crate::subnet::Subnet;
 use crate::tables::Table;
 use crate::worth::Worth;
+use pointsman_core::subnet::Subnet;
 
 /// Rows of random bytes that are read of each kind.
 const ROUNDS: u64 = 20_000;

@@ -3,10 +3,11 @@
 use pointsman_core::address::ADDRESS_BYTES_MAX;
 use pointsman_core::id::PeerId;
 use pointsman_core::input::Address;
+use pointsman_core::subnet::Subnet;
 use pointsman_sdk::reputation::{Kind, Standing};
 use pointsman_store::{
     Batch, KnownAddress, MemoryDisk, Opened, Origin, Peer, PeerStanding, Reason, Record, Store,
-    Subnet, SubnetStanding, Track, Value,
+    SubnetStanding, Track, Value,
 };
 
 pub(crate) fn id(n: u64) -> PeerId {

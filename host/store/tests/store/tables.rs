@@ -1,7 +1,8 @@
 //! What is written is read, and every table is bounded.
 
 use pointsman_core::limits::{STORE_PEERS_MAX, STORE_RECORDS_MAX, STORE_VALUES_MAX};
-use pointsman_store::{Batch, MemoryDisk, Opened, Peer, Subnet};
+use pointsman_core::subnet::Subnet;
+use pointsman_store::{Batch, MemoryDisk, Opened, Peer};
 
 use crate::samples::{
     a_row_of_each, batch, id, open_on, peer, peer_at, record, standing, subnet, value, value_of,
