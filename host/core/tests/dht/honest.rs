@@ -18,17 +18,14 @@ fn a_thousand_lookups_in_three_hundred_nodes_all_find_the_peer() {
     let mut net = network(300, 1);
     let (mut asked, mut slowest_us) = (0, 0);
     for _ in 0..1_000 {
-        let (from, to) = (net.some(Manner::Honest), net.some(Manner::Honest));
-        if from == to {
-            continue;
-        }
+        let (from, to) = net.pair();
         let peer = net.nodes[to].peer;
         let (outcome, _) = net.look(from, Goal::Peer(peer), Options::default());
         assert_eq!(outcome.found, Some(Found::Peer(net.nodes[to].contact())));
         asked += outcome.asked;
         slowest_us = slowest_us.max(outcome.took_us);
     }
-    assert!(asked < 1_000 * 12, "{asked} questions");
+    assert!(asked < 1_000 * 16, "{asked} questions");
     assert!(slowest_us < 1_000_000, "{slowest_us} us");
 }
 
@@ -56,9 +53,9 @@ fn whoever_stores_reaches_everyone_in_the_region() {
         let from = net.some(Manner::Honest);
         let options = Options { network_size: Some(300.0), ..Options::default() };
         let (outcome, _) = net.look(from, Goal::Closest(key), options);
-        // 300 nodes: the region shares two bits, and holds 38 of them on average.
+        // 300 nodes: the region shares three bits, and holds 38 of them on average.
         let own = net.nodes[from].peer;
-        let region = net.nodes.iter().filter(|node| key.common_bits(&node.key) >= 2);
+        let region = net.nodes.iter().filter(|node| key.common_bits(&node.key) >= 3);
         let missing = region.filter(|node| {
             node.peer != own && !outcome.closest.iter().any(|found| found.peer == node.peer)
         });
@@ -115,10 +112,10 @@ fn half_the_network_may_be_gone() {
     net.meet();
     let mut found = 0;
     for _ in 0..200 {
-        let (from, to) = (net.some(Manner::Honest), net.some(Manner::Honest));
+        let (from, to) = net.pair();
         let peer = net.nodes[to].peer;
         let (outcome, _) = net.look(from, Goal::Peer(peer), Options::default());
-        found += usize::from(from == to || outcome.found.is_some());
+        found += usize::from(outcome.found.is_some());
     }
     assert_eq!(found, 200);
 }
