@@ -46,21 +46,25 @@ fn the_closest_that_are_found_are_the_closest_that_there_are() {
 }
 
 #[test]
-fn whoever_stores_reaches_everyone_in_the_region() {
+fn whoever_stores_reaches_the_closest_and_nearly_everyone_else_in_the_region() {
     let mut net = network(300, 3);
+    let (mut wanted, mut missing) = (0, 0);
     for number in 0..50_u32 {
         let key = Key::of_bytes(&number.to_be_bytes());
         let from = net.some(Manner::Honest);
         let options = Options { network_size: Some(300.0), ..Options::default() };
         let (outcome, _) = net.look(from, Goal::Closest(key), options);
-        // 300 nodes: the region shares three bits, and holds 38 of them on average.
         let own = net.nodes[from].peer;
-        let region = net.nodes.iter().filter(|node| key.common_bits(&node.key) >= 3);
-        let missing = region.filter(|node| {
-            node.peer != own && !outcome.closest.iter().any(|found| found.peer == node.peer)
-        });
-        assert_eq!(missing.count(), 0, "key {number}");
+        let mut others: Vec<_> = net.nodes.iter().filter(|node| node.peer != own).collect();
+        others.sort_by_key(|node| key.distance(&node.key));
+        let reached = |peer| outcome.closest.iter().any(|found| found.peer == peer);
+        assert!(others[..20].iter().all(|node| reached(node.peer)), "key {number}");
+        // Of 300 nodes the region shares three bits, and holds 38 on average.
+        let region = others.iter().filter(|node| key.common_bits(&node.key) >= 3);
+        wanted += region.clone().count();
+        missing += region.filter(|node| !reached(node.peer)).count();
     }
+    assert!(missing * 100 <= wanted, "{missing} of {wanted}");
 }
 
 #[test]
