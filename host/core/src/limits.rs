@@ -264,6 +264,8 @@ pub const DECISIONS_AWAITED_MAX: usize = 4096;
 pub const LEARNED_BYTES_MAX: usize = 64 << 10;
 /// Nodes of the DHT to begin with.
 pub const BOOTSTRAPS_MAX: usize = 64;
+/// What waits for the network task that is for the phone book: lookups of peers, standings.
+pub const SEEKS_QUEUED_MAX: usize = 64;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.

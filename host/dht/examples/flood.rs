@@ -127,8 +127,7 @@ fn main() {
         let from = PeerId([(mixed(number) % PEERS_PER_SUBNET) as u8; 32]);
         let mut from = from;
         from.0[0] = from_subnet as u8;
-        let put =
-            Put { from, subnet: subnet(from_subnet), key: &record.key, value: &record.value };
+        let put = Put { from, subnet: subnet(from_subnet), key: &record.key, value: &record.value };
         let began = Instant::now();
         let result = intake.put(now, &RULES, &mut shelf, &put);
         let took = began.elapsed();
@@ -148,7 +147,12 @@ fn report(puts: u64, tally: &Tally, shelf: &Shelf, honest: &[PeerId]) {
         println!("  {what:<30} {count:>9}   {each:>7.1} us each");
     }
     let survived = honest.iter().filter(|peer| shelf.sequence(peer).is_some()).count();
-    println!("records kept: {} (at most {}, bound {})", shelf.len(), tally.records_max, limits::DHT_RECORDS_MAX);
+    println!(
+        "records kept: {} (at most {}, bound {})",
+        shelf.len(),
+        tally.records_max,
+        limits::DHT_RECORDS_MAX
+    );
     println!("bytes kept: {}", tally.bytes_max);
     println!("honest records: {survived} of {} are there", honest.len());
     assert_eq!(survived, honest.len(), "an honest record was driven out");

@@ -70,7 +70,8 @@ impl Publisher {
 
     /// Where we can be reached from now on. What may not be published is left out.
     pub(crate) fn reachable_at(&mut self, reach: Vec<Reach>) {
-        let may = |reach: &Reach| self.terms.scope.keeps(AddressKind::of(&reach.address.to_string()));
+        let may =
+            |reach: &Reach| self.terms.scope.keeps(AddressKind::of(&reach.address.to_string()));
         let mut reach: Vec<Reach> = reach.into_iter().filter(may).collect();
         reach.truncate(limits::DHT_RECORD_ADDRESSES_MAX);
         if reach != self.reach {
@@ -186,7 +187,8 @@ mod tests {
     fn what_is_published_passes_the_checks_of_others_and_names_public_places_only() {
         let mut publisher = publisher(0);
         let public = reach("/ip4/8.8.4.4/tcp/1");
-        let places = ["/ip4/192.168.1.1/tcp/1", "/ip4/127.0.0.1/tcp/1", "/unix/ble:AA:BB:CC:DD:EE:FF"];
+        let places =
+            ["/ip4/192.168.1.1/tcp/1", "/ip4/127.0.0.1/tcp/1", "/unix/ble:AA:BB:CC:DD:EE:FF"];
         publisher.reachable_at(places.map(reach).into_iter().chain([public.clone()]).collect());
         let made = publisher.next(Time(1), WALL_MS).unwrap();
         assert_eq!(made.record.reach, [public]);

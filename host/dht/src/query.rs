@@ -234,7 +234,12 @@ impl Query {
     }
 
     /// A peer did not answer. What is to be held against it.
-    pub(crate) fn failed(&mut self, now: Time, peer: PeerId, why: Why) -> Vec<(Kind, &'static str)> {
+    pub(crate) fn failed(
+        &mut self,
+        now: Time,
+        peer: PeerId,
+        why: Why,
+    ) -> Vec<(Kind, &'static str)> {
         match self {
             Self::Lookup(query) => {
                 query.lookup.failed(now, &peer, why);

@@ -194,12 +194,7 @@ impl PeerRecord {
 impl Rules<'_> {
     /// Checks a record that was found under a name. `newest` is the sequence of the record that
     /// is known of that peer.
-    pub fn check(
-        &self,
-        key: &[u8],
-        value: &[u8],
-        newest: Option<u64>,
-    ) -> Result<Checked, Refusal> {
+    pub fn check(&self, key: &[u8], value: &[u8], newest: Option<u64>) -> Result<Checked, Refusal> {
         if value.len() > limits::DHT_RECORD_BYTES_MAX {
             return Err(Refusal::TooLong);
         }
@@ -211,8 +206,7 @@ impl Rules<'_> {
         if envelope.payload_type.as_ref() != PAYLOAD_TYPE {
             return Err(Refusal::Malformed);
         }
-        let payload =
-            Payload::decode(envelope.payload.clone()).map_err(|_| Refusal::Malformed)?;
+        let payload = Payload::decode(envelope.payload.clone()).map_err(|_| Refusal::Malformed)?;
         let record = self.read(peer, payload)?;
         // An equal sequence is the same record, or one that its peer made within a millisecond.
         if newest.is_some_and(|newest| record.sequence < newest) {
@@ -272,8 +266,7 @@ impl Rules<'_> {
             return Err(Refusal::Malformed);
         }
         let transport = Transport::from_number(told.transport).ok_or(Refusal::Malformed)?;
-        let address =
-            Multiaddr::try_from(told.address.to_vec()).map_err(|_| Refusal::Malformed)?;
+        let address = Multiaddr::try_from(told.address.to_vec()).map_err(|_| Refusal::Malformed)?;
         if self.scope.keeps(AddressKind::of(&address.to_string())) {
             Ok(Reach { transport, address })
         } else {

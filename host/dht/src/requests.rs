@@ -245,9 +245,8 @@ impl Requests {
     /// The best connection for it: one that we dialled, the newest.
     fn link(&self, peer: &Libp2p, via: Via) -> Option<ConnectionId> {
         let all = self.of_peer.get(peer)?.iter();
-        let dialled = |id: &&ConnectionId| {
-            self.links.get(id).is_some_and(|link| link.dialled.is_some())
-        };
+        let dialled =
+            |id: &&ConnectionId| self.links.get(id).is_some_and(|link| link.dialled.is_some());
         let best = all.clone().rfind(dialled);
         match via {
             Via::Any => best.or(all.clone().last()).copied(),

@@ -43,7 +43,13 @@ impl Roster {
     }
 
     /// A peer answered at an address that we dialled.
-    pub(crate) fn answered(&mut self, now: Time, server: &mut Server, peer: PeerId, at: &Multiaddr) {
+    pub(crate) fn answered(
+        &mut self,
+        now: Time,
+        server: &mut Server,
+        peer: PeerId,
+        at: &Multiaddr,
+    ) {
         let text = at.to_string();
         if !self.scope.keeps(AddressKind::of(&text)) {
             return;

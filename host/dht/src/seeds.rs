@@ -72,9 +72,11 @@ impl Seeds {
         self.turn = self.turn.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let turn = self.turn;
         let mut seeds: Vec<&Seed> = self.seeds.values().collect();
-        let lot = |peer: &PeerId| peer.0[..8].iter().fold(turn, |lot, &byte| {
-            (lot ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let lot = |peer: &PeerId| {
+            peer.0[..8]
+                .iter()
+                .fold(turn, |lot, &byte| (lot ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        };
         seeds.sort_by_key(|seed| (seed.failures, lot(&seed.contact.peer)));
         seeds.into_iter().take(count).map(|seed| seed.contact.clone()).collect()
     }

@@ -100,10 +100,9 @@ pub enum QueryKind {
 impl QueryStatus {
     pub(crate) fn of(id: QueryId, query: &Query) -> Self {
         let kind = match query {
-            Query::Lookup(query) => QueryKind::Lookup {
-                purpose: query.purpose,
-                asked: query.lookup.trace().len(),
-            },
+            Query::Lookup(query) => {
+                QueryKind::Lookup { purpose: query.purpose, asked: query.lookup.trace().len() }
+            }
             Query::Crawl(query) => QueryKind::Crawl(query.crawl.progress()),
         };
         Self { id, kind }

@@ -137,8 +137,7 @@ impl Answer {
             Some(_) => return Err(InvalidAnswer::Other),
             None => None,
         };
-        let mut answer =
-            Self { closer_told: reply.closer.len(), value, ..Self::default() };
+        let mut answer = Self { closer_told: reply.closer.len(), value, ..Self::default() };
         for bytes in reply.closer.into_iter().take(limits::DHT_REPLY_READ_MAX) {
             match Told::read(bytes) {
                 Some(told) if answer.closer.iter().all(|other| other.peer != told.peer) => {
@@ -285,8 +284,7 @@ mod tests {
     fn of_ten_thousand_contacts_only_the_first_are_looked_at() {
         let empty = Contact { peer: Bytes::new(), addresses: Vec::new() };
         let many = seeds().take(20).map(|seed| contact(seed, &[]));
-        let answer =
-            Answer::read(&ASK, reply(FIND_NODE, many.chain(vec![empty; 10_000]))).unwrap();
+        let answer = Answer::read(&ASK, reply(FIND_NODE, many.chain(vec![empty; 10_000]))).unwrap();
         assert_eq!((answer.closer.len(), answer.closer_told), (20, 10_020));
         assert_eq!(answer.unreadable, limits::DHT_REPLY_READ_MAX - 20);
     }

@@ -83,6 +83,14 @@ pub enum Happening {
         /// How it was treated.
         was: Level,
     },
+    /// The nodes nearest to a key of the DHT were made to lie there.
+    Crowded {
+        /// The key, in hexadecimal.
+        key: String,
+        /// How much their distances differ from those that chance gives, in thousandths of what
+        /// still counts as chance.
+        score_permille: u32,
+    },
     /// Something is out of the ordinary, or more so than it was.
     Anomaly(OpenFinding),
     /// It is no more.

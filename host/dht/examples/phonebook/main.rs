@@ -189,8 +189,7 @@ async fn hostile(net: &mut Net, honest: &[Node], count: usize) {
                     return None;
                 }
                 let closer = if number % 3 == 1 { Vec::new() } else { closer.clone() };
-                let answer =
-                    WireMessage { kind: message.kind, closer, ..WireMessage::default() };
+                let answer = WireMessage { kind: message.kind, closer, ..WireMessage::default() };
                 Some(hostile::frame(&answer))
             }),
         );

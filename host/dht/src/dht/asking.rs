@@ -20,9 +20,10 @@ impl Dht {
         self.expire(now);
         self.begin_round(now);
         self.begin_publishing(now);
-        let late = self.queries.iter().filter(|(_, query)| {
-            query.deadline().is_some_and(|deadline| deadline <= now)
-        });
+        let late = self
+            .queries
+            .iter()
+            .filter(|(_, query)| query.deadline().is_some_and(|deadline| deadline <= now));
         self.touched.extend(late.map(|(id, _)| *id).collect::<Vec<_>>());
         self.clear_backlog();
         while let Some(id) = self.touched.pop_first() {

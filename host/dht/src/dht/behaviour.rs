@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 
 use libp2p::core::{Endpoint, transport::PortUse};
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionHandlerSelect, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm,
+    ConnectionDenied, ConnectionHandlerSelect, ConnectionId, FromSwarm, NetworkBehaviour, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId as Libp2p};
 use pointsman_core::dht::contact::Subnet;

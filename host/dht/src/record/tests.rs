@@ -217,12 +217,8 @@ fn a_sealing_key_of_another_length_is_refused() {
 fn fields_of_later_versions_are_left_alone() {
     let mut payload = Payload::from(&record()).encode_to_vec();
     payload.extend([0xFA, 0x01, 0x02, b'h', b'i']);
-    let envelope = SignedEnvelope::new(
-        &keypair(1),
-        DOMAIN.to_owned(),
-        PAYLOAD_TYPE.to_vec(),
-        payload,
-    );
+    let envelope =
+        SignedEnvelope::new(&keypair(1), DOMAIN.to_owned(), PAYLOAD_TYPE.to_vec(), payload);
     let envelope = envelope.unwrap().into_protobuf_encoding();
     assert_eq!(RULES.check(&key_of(record().peer), &envelope, None).unwrap().record, record());
 }

@@ -137,9 +137,7 @@ impl ConnectionHandler for Handler {
             });
         }
         match self.exchanges.poll_next_unpin(cx) {
-            Poll::Ready(Some(done)) => {
-                Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(done))
-            }
+            Poll::Ready(Some(done)) => Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(done)),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }

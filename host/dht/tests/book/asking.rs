@@ -10,9 +10,9 @@ use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::DialOpts;
 use pointsman_core::id::PeerId;
 use pointsman_core::limits;
+use pointsman_dht::identity;
 use pointsman_dht::requests::{Busy, Failure, Outcome, Request, RequestId, Requests, Via};
 use pointsman_dht::wire::{self, Ask, InvalidAnswer};
-use pointsman_dht::identity;
 
 use crate::net::hostile::{self, Answers, Hostile, WireMessage};
 use crate::net::{NETWORK, Net, place, swarm, way};
@@ -62,9 +62,7 @@ fn with(answer: impl Fn(&WireMessage) -> Option<Vec<u8>> + Send + Sync + 'static
 }
 
 fn politely() -> Answers {
-    with(|asked| {
-        Some(hostile::frame(&WireMessage { kind: asked.kind, ..WireMessage::default() }))
-    })
+    with(|asked| Some(hostile::frame(&WireMessage { kind: asked.kind, ..WireMessage::default() })))
 }
 
 #[tokio::test]

@@ -47,15 +47,16 @@ async fn a_crawl_finds_everyone_and_misses_no_entry_of_any_table() {
     let options = Options { pause_us: 1_000, ..Options::default() };
     let query = nodes[7].with(move |dht| dht.crawl(options)).await.unwrap();
     let Event::Crawled { state, .. } = nodes[7].ended(query).await else { panic!("a crawl") };
-    let found: BTreeMap<_, _> =
-        state.nodes.iter().map(|node| (node.contact.peer, node)).collect();
+    let found: BTreeMap<_, _> = state.nodes.iter().map(|node| (node.contact.peer, node)).collect();
     let mut missing: Vec<PeerId> = Vec::new();
     for (peer, entries) in tables.iter().filter(|(peer, _)| **peer != own) {
         let node = found.get(peer).expect("every node is found");
         assert_eq!(node.status, CrawlStatus::Read);
         let crawled: BTreeSet<_> = node.entries.iter().copied().collect();
         // A node never tells the asker of itself.
-        missing.extend(entries.iter().filter(|entry| **entry != own && !crawled.contains(entry)).copied());
+        missing.extend(
+            entries.iter().filter(|entry| **entry != own && !crawled.contains(entry)).copied(),
+        );
     }
     assert_eq!((missing.len(), found.len()), (0, nodes.len() - 1), "all but the crawler itself");
     let all: usize = tables.values().map(BTreeSet::len).sum();

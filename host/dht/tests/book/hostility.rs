@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::net::hostile::{self, WireMessage, WirePeer};
+use crate::net::{Net, network, way};
 use futures::StreamExt as _;
 use libp2p::Multiaddr;
 use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::DialOpts;
-use crate::net::hostile::{self, WireMessage, WirePeer};
-use crate::net::{Net, network, way};
 use pointsman_core::id::PeerId;
 use pointsman_dht::{Event, identity};
 use pointsman_sdk::reputation::Kind;
@@ -20,9 +20,10 @@ fn somebody() -> PeerId {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_a_reply_tells_nothing_private_and_not_ourselves_is_dialled() {
     let mut net = Net::default();
-    let private: Vec<Multiaddr> = ["/ip4/10.0.0.1/tcp/22", "/ip4/127.0.0.1/tcp/80", "/ip6/::1/tcp/1"]
-        .map(|text| text.parse().unwrap())
-        .to_vec();
+    let private: Vec<Multiaddr> =
+        ["/ip4/10.0.0.1/tcp/22", "/ip4/127.0.0.1/tcp/80", "/ip6/::1/tcp/1"]
+            .map(|text| text.parse().unwrap())
+            .to_vec();
     let own = Arc::new(Mutex::new(None));
     let told = own.clone();
     let strangers: Vec<PeerId> = (0..30).map(|_| somebody()).collect();
@@ -57,7 +58,8 @@ async fn a_reply_of_ten_thousand_peers_is_held_against_its_sender() {
     let mut net = Net::default();
     let closer: Vec<WirePeer> = vec![WirePeer { id: vec![1], addresses: Vec::new() }; 10_000];
     let answers: hostile::Answers = Arc::new(move |asked: &WireMessage| {
-        let answer = WireMessage { kind: asked.kind, closer: closer.clone(), ..WireMessage::default() };
+        let answer =
+            WireMessage { kind: asked.kind, closer: closer.clone(), ..WireMessage::default() };
         Some(hostile::frame(&answer))
     });
     let liar = hostile::serve(&mut net, answers);

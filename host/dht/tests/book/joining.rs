@@ -52,7 +52,8 @@ fn conspiracy(net: &mut Net, count: usize) -> Vec<Contact> {
     };
     let closer: Vec<WirePeer> = contacts.iter().map(told).collect();
     let answers: hostile::Answers = Arc::new(move |asked: &WireMessage| {
-        let answer = WireMessage { kind: asked.kind, closer: closer.clone(), ..WireMessage::default() };
+        let answer =
+            WireMessage { kind: asked.kind, closer: closer.clone(), ..WireMessage::default() };
         Some(hostile::frame(&answer))
     });
     for (swarm, _) in swarms {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::net::hostile::{self, WireMessage, WirePeer, WireRecord};
+use crate::net::{Net, Node, network, way};
 use futures::StreamExt as _;
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::DialOpts;
-use crate::net::hostile::{self, WireMessage, WirePeer, WireRecord};
-use crate::net::{Net, Node, network, way};
 use pointsman_core::id::PeerId;
 use pointsman_dht::intake::IntakeCounts;
 use pointsman_dht::record::{Capabilities, PeerRecord, Reach, key_of};
@@ -108,19 +108,27 @@ async fn a_record_that_does_not_hold_is_refused_and_felt_by_whoever_brought_it()
         record.sign(&keypair).unwrap().envelope
     };
     let cases: [(&str, Vec<u8>, Vec<u8>); 7] = [
-        ("record-expired", own.clone(), signed(&|record| {
-            record.issued_s -= 7200;
-            record.expires_s = now_s() - 1;
-        })),
+        (
+            "record-expired",
+            own.clone(),
+            signed(&|record| {
+                record.issued_s -= 7200;
+                record.expires_s = now_s() - 1;
+            }),
+        ),
         ("record-from-the-future", own.clone(), signed(&|record| record.issued_s += 3600)),
         ("record-of-another-peer", key_of(foreign), signed(&|_| {})),
         ("record-of-another-network", own.clone(), signed(&|r| r.network = "x".to_owned())),
         ("record-too-long", own.clone(), vec![1; 5_000]),
         ("record-name", b"/any/thing".to_vec(), signed(&|_| {})),
-        ("record-scope", own.clone(), signed(&|record| {
-            let address = "/ip4/10.0.0.1/tcp/1".parse().unwrap();
-            record.reach = vec![Reach { transport: Transport::Lan, address }];
-        })),
+        (
+            "record-scope",
+            own.clone(),
+            signed(&|record| {
+                let address = "/ip4/10.0.0.1/tcp/1".parse().unwrap();
+                record.reach = vec![Reach { transport: Transport::Lan, address }];
+            }),
+        ),
     ];
     for (why, key, value) in cases {
         let seen = put(&mut net, &mut node, key, value).await.expect(why);

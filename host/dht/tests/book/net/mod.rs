@@ -172,11 +172,7 @@ impl Default for Net {
     fn default() -> Self {
         use std::sync::atomic::{AtomicU32, Ordering};
         static NETS: AtomicU32 = AtomicU32::new(1);
-        Self {
-            number: NETS.fetch_add(1, Ordering::Relaxed),
-            places: Places::default(),
-            next: 256,
-        }
+        Self { number: NETS.fetch_add(1, Ordering::Relaxed), places: Places::default(), next: 256 }
     }
 }
 
@@ -210,7 +206,11 @@ impl Net {
         self.node_at(&address, change)
     }
 
-    pub(crate) fn node_at(&mut self, address: &Multiaddr, change: impl FnOnce(&mut Config)) -> Node {
+    pub(crate) fn node_at(
+        &mut self,
+        address: &Multiaddr,
+        change: impl FnOnce(&mut Config),
+    ) -> Node {
         let keypair = Keypair::generate_ed25519();
         let mut config = self.config(&keypair);
         change(&mut config);
