@@ -176,7 +176,7 @@ fn ttl_us(ms: u64) -> Option<u64> {
 }
 
 /// The keys of the config itself, table by table.
-pub(super) static KEYS: [Key<Config>; 61] = [
+pub(super) static KEYS: [Key<Config>; 62] = [
     key(
         "network.name",
         text(rules::NETWORK, |c, name| {
@@ -310,6 +310,14 @@ pub(super) static KEYS: [Key<Config>; 61] = [
             range: 0..=1_000_000,
             unit: "thousandths; 0 is without bound",
             set: |c, share| c.policy.slower_permille = narrow(share),
+        },
+    ),
+    key(
+        "policy.loop_permille",
+        Field::Number {
+            range: 0..=1_000,
+            unit: "thousandths; 0 is without bound",
+            set: |c, share| c.policy.loop_permille = narrow(share),
         },
     ),
     key("policy.watch", Field::Flag(|c, flag| c.policy.watch = flag)),
