@@ -28,7 +28,7 @@ pub use suggest::nearest;
 /// The whole config, defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// `network.name`: sets the mDNS service and, later, the DHT protocol and the BLE service.
+    /// `network.name`: sets the mDNS service, the DHT protocol and the BLE service.
     pub network: String,
     /// `node.identity`: path of the key file, relative to the config file; `None` for the
     /// default below the state folder.
@@ -45,8 +45,12 @@ pub struct Config {
     pub peers: Vec<PeerConfig>,
     /// `mdns.enabled`.
     pub mdns: bool,
+    /// `[dht]`.
+    pub dht: DhtConfig,
     /// `[bluetooth]`: what the radio itself is told.
     pub bluetooth: RadioConfig,
+    /// `[nat]`: the ways in and out where there is no direct one.
+    pub nat: NatConfig,
     /// The part that the Node uses.
     pub node: NodeConfig,
     /// `[policy.selector]`.
@@ -108,6 +112,67 @@ pub struct RadioConfig {
     pub watchdog_us: u64,
 }
 
+/// `[dht]`: the network's phone book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DhtConfig {
+    /// `enabled`: whether this node takes part.
+    pub enabled: bool,
+    /// `bootstrap`: nodes to begin with, with their identities.
+    pub bootstrap: Vec<(Address, PeerId)>,
+    /// `mode`: whether it also answers others.
+    pub mode: DhtMode,
+    /// `private_addresses`: whether addresses that lead nowhere from elsewhere are told and
+    /// believed.
+    pub private_addresses: bool,
+}
+
+/// Whether a node answers others in the DHT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DhtMode {
+    /// As soon as it is known that others can reach it.
+    Auto,
+    /// Never: it only asks.
+    Client,
+    /// Always.
+    Server,
+}
+
+/// `[nat]`, but for what the Node has of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NatConfig {
+    /// `relay_client`: whether peers are reached through relays, and this node too where it is
+    /// not reached otherwise.
+    pub relay_client: bool,
+    /// `relays`: known relays, with their identities.
+    pub relays: Vec<(Address, PeerId)>,
+    /// `relay_server`: whether this node relays for others.
+    pub relay_server: bool,
+    /// What it relays at most.
+    pub relay: RelayLimits,
+    /// `hole_punching`: whether a relayed link is followed by the try to make a direct one.
+    pub hole_punching: bool,
+    /// `probes`: whether others are asked to find out which addresses lead here, and are told
+    /// the same.
+    pub probes: bool,
+    /// `upnp`: whether the router is asked to let others in.
+    pub upnp: bool,
+    /// `external_addresses`: addresses that are known to lead here.
+    pub external_addresses: Vec<Address>,
+}
+
+/// What a relay server does at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayLimits {
+    /// `relay_circuits`: circuits at once.
+    pub circuits: u32,
+    /// `relay_circuits_per_peer`: of these between one peer and others.
+    pub circuits_per_peer: u32,
+    /// `relay_circuit_ms`: how long one lasts, in microseconds.
+    pub circuit_us: u64,
+    /// `relay_circuit_mib`: how much one carries, in MiB; 0: without bound.
+    pub circuit_mib: u32,
+}
+
 /// One `[[peer]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerConfig {
@@ -148,6 +213,9 @@ pub struct NodeConfig {
     pub retry_min_us: u64,
     /// `dial.retry_max_ms`, in microseconds.
     pub retry_max_us: u64,
+    /// `nat.relay_standby_ms`: a relayed link is closed when a direct one has been good for so
+    /// long, in microseconds; `None`: never.
+    pub relay_standby_us: Option<u64>,
     /// `delivery.ttl_ms` by class, in microseconds; `None`: never expires.
     pub ttl_us: [Option<u64>; 3],
     /// `delivery.duplicates_permille`: bytes that hedging and duplication may add, in
@@ -198,6 +266,9 @@ pub struct PolicyRules {
     /// `slower_permille`: how much longer messages may take than with the policy before, as
     /// the 99th percentile in thousandths of what it was; 0: without bound.
     pub slower_permille: u32,
+    /// `loop_permille`: how much of the loop's time the answers of a selector or failover policy
+    /// may take while it must prove itself, in thousandths of any second; 0: without bound.
+    pub loop_permille: u32,
     /// `watch`: whether edits of this file and of modules are noticed by themselves.
     pub watch: bool,
     /// `sample`: one decision in so many is recorded; 0: none.

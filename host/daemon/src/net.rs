@@ -20,6 +20,8 @@ pub mod links;
 mod listeners;
 mod listening;
 pub mod mdns;
+pub mod nat;
+pub mod phone;
 pub mod quic;
 pub mod refusals;
 pub mod registry;
@@ -29,6 +31,7 @@ pub mod subnets;
 pub mod swarm;
 pub mod tcp;
 pub mod transport;
+pub mod ways;
 
 pub use api::{Busy, LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions};
 pub use links::queue::{LinkSender, SendError};

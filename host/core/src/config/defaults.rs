@@ -2,7 +2,8 @@
 //! the same, key by key.
 
 use super::{
-    Allow, Config, Module, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, UplinkConfig,
+    Allow, Config, DhtConfig, DhtMode, Module, NatConfig, NodeConfig, PolicyConfig, PolicyRules,
+    RadioConfig, RelayLimits, UplinkConfig,
 };
 use crate::bluetooth::neighbours::BluetoothConfig;
 
@@ -28,12 +29,14 @@ impl Default for Config {
             other_uplinks: true,
             peers: Vec::new(),
             mdns: true,
+            dht: DhtConfig::default(),
             bluetooth: RadioConfig::default(),
+            nat: NatConfig::default(),
             node: NodeConfig::default(),
-            selector: embedded("fastest-first", BUDGET_US),
-            failover: embedded("standby", BUDGET_US),
-            reputation: embedded("beta", ASIDE_BUDGET_US),
-            anomaly: embedded("thresholds", ASIDE_BUDGET_US),
+            selector: embedded("fastest-first", BUDGET_US, BUDGET_US / 2),
+            failover: embedded("standby", BUDGET_US, BUDGET_US / 2),
+            reputation: embedded("beta", ASIDE_BUDGET_US, ASIDE_BUDGET_US / 10),
+            anomaly: embedded("thresholds", ASIDE_BUDGET_US, ASIDE_BUDGET_US / 10),
             policy: PolicyRules::default(),
             control_socket: None,
             log_level: "info".to_owned(),
@@ -54,6 +57,7 @@ impl Default for NodeConfig {
             dead_us: 15_000_000,
             retry_min_us: 500_000,
             retry_max_us: 60_000_000,
+            relay_standby_us: Some(30_000_000),
             ttl_us: [Some(2_000_000), Some(60_000_000), None],
             duplicates_permille: 20,
         }
@@ -78,9 +82,37 @@ impl UplinkConfig {
     }
 }
 
+impl Default for DhtConfig {
+    fn default() -> Self {
+        Self { enabled: true, bootstrap: Vec::new(), mode: DhtMode::Auto, private_addresses: false }
+    }
+}
+
 impl Default for RadioConfig {
     fn default() -> Self {
         Self { enabled: true, adapters: Vec::new(), l2cap: true, watchdog_us: 60_000_000 }
+    }
+}
+
+impl Default for NatConfig {
+    fn default() -> Self {
+        Self {
+            relay_client: true,
+            relays: Vec::new(),
+            relay_server: false,
+            relay: RelayLimits::default(),
+            hole_punching: true,
+            probes: true,
+            upnp: true,
+            external_addresses: Vec::new(),
+        }
+    }
+}
+
+/// A table of players at once, for an evening, at what a modest server can spare.
+impl Default for RelayLimits {
+    fn default() -> Self {
+        Self { circuits: 64, circuits_per_peer: 8, circuit_us: 3_600_000_000, circuit_mib: 256 }
     }
 }
 
@@ -90,6 +122,7 @@ impl Default for PolicyRules {
             keys: Vec::new(),
             probation_us: 10_000_000,
             slower_permille: 1_500,
+            loop_permille: 250,
             watch: true,
             sample: 64,
             log_mib: 16,
@@ -97,12 +130,12 @@ impl Default for PolicyRules {
     }
 }
 
-fn embedded(name: &str, budget_us: u32) -> PolicyConfig {
+fn embedded(name: &str, budget_us: u32, mean_us: u32) -> PolicyConfig {
     PolicyConfig {
         module: Module::Embedded(name.to_owned()),
         digest: None,
         budget_us,
-        mean_us: budget_us / 10,
+        mean_us,
         memory_mib: 16,
         settings: Vec::new(),
     }

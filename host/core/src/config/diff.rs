@@ -2,7 +2,9 @@
 
 use crate::bluetooth::neighbours::BluetoothConfig;
 
-use super::{Config, NodeConfig, PolicyConfig, PolicyRules, RadioConfig};
+use super::{
+    Config, DhtConfig, NatConfig, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, RelayLimits,
+};
 
 /// A key whose value changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +27,9 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
         other_uplinks,
         peers,
         mdns,
+        dht,
         bluetooth,
+        nat,
         node,
         selector,
         failover,
@@ -45,7 +49,9 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     changes.at_once("uplink", *uplinks != new.uplinks);
     changes.at_once("peer", *peers != new.peers);
     changes.at_once("mdns.enabled", *mdns != new.mdns);
+    dht_changes(dht, &new.dht, &mut changes);
     radio_changes(bluetooth, &new.bluetooth, &mut changes);
+    nat_changes(nat, &new.nat, &mut changes);
     node_changes(node, &new.node, &mut changes);
     policy_changes(SELECTOR_KEYS, selector, &new.selector, &mut changes);
     policy_changes(FAILOVER_KEYS, failover, &new.failover, &mut changes);
@@ -70,12 +76,46 @@ impl Changes {
     }
 }
 
+fn dht_changes(old: &DhtConfig, new: &DhtConfig, changes: &mut Changes) {
+    let DhtConfig { enabled, bootstrap, mode, private_addresses } = old;
+    changes.at_restart("dht.enabled", *enabled != new.enabled);
+    changes.at_once("dht.bootstrap", *bootstrap != new.bootstrap);
+    changes.at_once("dht.mode", *mode != new.mode);
+    changes.at_restart("dht.private_addresses", *private_addresses != new.private_addresses);
+}
+
 fn radio_changes(old: &RadioConfig, new: &RadioConfig, changes: &mut Changes) {
     let RadioConfig { enabled, adapters, l2cap, watchdog_us } = old;
     changes.at_restart("bluetooth.enabled", *enabled != new.enabled);
     changes.at_restart("bluetooth.adapters", *adapters != new.adapters);
     changes.at_restart("bluetooth.l2cap", *l2cap != new.l2cap);
     changes.at_restart("bluetooth.watchdog_ms", *watchdog_us != new.watchdog_us);
+}
+
+fn nat_changes(old: &NatConfig, new: &NatConfig, changes: &mut Changes) {
+    let NatConfig {
+        relay_client,
+        relays,
+        relay_server,
+        relay: RelayLimits { circuits, circuits_per_peer, circuit_us, circuit_mib },
+        hole_punching,
+        probes,
+        upnp,
+        external_addresses,
+    } = old;
+    changes.at_restart("nat.relay_client", *relay_client != new.relay_client);
+    changes.at_restart("nat.relays", *relays != new.relays);
+    changes.at_restart("nat.relay_server", *relay_server != new.relay_server);
+    changes.at_restart("nat.relay_circuits", *circuits != new.relay.circuits);
+    let per_peer = *circuits_per_peer != new.relay.circuits_per_peer;
+    changes.at_restart("nat.relay_circuits_per_peer", per_peer);
+    changes.at_restart("nat.relay_circuit_ms", *circuit_us != new.relay.circuit_us);
+    changes.at_restart("nat.relay_circuit_mib", *circuit_mib != new.relay.circuit_mib);
+    changes.at_restart("nat.hole_punching", *hole_punching != new.hole_punching);
+    changes.at_restart("nat.probes", *probes != new.probes);
+    changes.at_restart("nat.upnp", *upnp != new.upnp);
+    let external = *external_addresses != new.external_addresses;
+    changes.at_restart("nat.external_addresses", external);
 }
 
 fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
@@ -90,6 +130,7 @@ fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
         dead_us,
         retry_min_us,
         retry_max_us,
+        relay_standby_us,
         ttl_us: [realtime, interactive, bulk],
         duplicates_permille,
     } = old;
@@ -101,6 +142,7 @@ fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
     changes.at_once("link.dead_ms", *dead_us != new.dead_us);
     changes.at_once("dial.retry_min_ms", *retry_min_us != new.retry_min_us);
     changes.at_once("dial.retry_max_ms", *retry_max_us != new.retry_max_us);
+    changes.at_once("nat.relay_standby_ms", *relay_standby_us != new.relay_standby_us);
     changes.at_once("delivery.ttl_ms.realtime", *realtime != new.ttl_us[0]);
     changes.at_once("delivery.ttl_ms.interactive", *interactive != new.ttl_us[1]);
     changes.at_once("delivery.ttl_ms.bulk", *bulk != new.ttl_us[2]);
@@ -118,10 +160,12 @@ fn neighbour_changes(old: &BluetoothConfig, new: &BluetoothConfig, changes: &mut
 }
 
 fn rule_changes(old: &PolicyRules, new: &PolicyRules, changes: &mut Changes) {
-    let PolicyRules { keys, probation_us, slower_permille, watch, sample, log_mib } = old;
+    let PolicyRules { keys, probation_us, slower_permille, loop_permille, watch, sample, log_mib } =
+        old;
     changes.at_once("policy.keys", *keys != new.keys);
     changes.at_once("policy.probation_ms", *probation_us != new.probation_us);
     changes.at_once("policy.slower_permille", *slower_permille != new.slower_permille);
+    changes.at_once("policy.loop_permille", *loop_permille != new.loop_permille);
     changes.at_once("policy.watch", *watch != new.watch);
     changes.at_once("policy.sample", *sample != new.sample);
     changes.at_once("policy.log_mib", *log_mib != new.log_mib);

@@ -14,8 +14,9 @@ use super::{Allow, Config, Module, PeerConfig, UplinkConfig};
 use crate::id::PeerId;
 use crate::input::Address;
 use crate::limits::{
-    ADAPTER_LINKS_MAX, ADDRESSES_PER_PEER_MAX, BLUETOOTH_RADIOS_MAX, LINKS_PER_PEER_MAX, PEERS_MAX,
-    POLICY_KEYS_MAX, UPLINKS_MAX,
+    ADAPTER_LINKS_MAX, ADDRESSES_PER_PEER_MAX, BLUETOOTH_RADIOS_MAX, BOOTSTRAPS_MAX,
+    LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, RELAY_CIRCUITS_MAX,
+    RELAY_CIRCUITS_PER_PEER_MAX, RELAYS_KNOWN_MAX, UPLINKS_MAX,
 };
 use crate::policy::builtin::{ANOMALIES, FAILOVERS, REPUTATIONS, SELECTORS};
 use toml::de::DeArray;
@@ -47,6 +48,11 @@ pub(super) enum Field<T> {
     Port(fn(&mut T, Option<u16>)),
     Peer(fn(&mut T, PeerId)),
     Addresses(fn(&mut T, Vec<Address>)),
+    /// Addresses with a peer at the end of each.
+    PeersAt {
+        most: usize,
+        set: fn(&mut T, Vec<(Address, PeerId)>),
+    },
     Allow(fn(&mut T, Allow)),
     Module {
         builtins: &'static [&'static str],
@@ -84,6 +90,9 @@ impl<T> Field<T> {
             Self::Port(_) => "a port from 0 to 65535 (0: any free one), or false".to_owned(),
             Self::Peer(_) => "a peer id".to_owned(),
             Self::Addresses(_) => format!("up to {ADDRESSES_PER_PEER_MAX} addresses in brackets"),
+            Self::PeersAt { most, set: _ } => {
+                format!("up to {most} addresses with /p2p/PEER at the end, in brackets")
+            }
             Self::Allow(_) => format!("\"all\", or up to {PEERS_MAX} peer ids in brackets"),
             Self::Module { builtins, set: _ } => {
                 let natives = builtins.iter().map(|name| format!("\"builtin:{name}\", "));
@@ -153,8 +162,16 @@ const fn mean<T>(set: fn(&mut T, u64)) -> Field<T> {
     Field::Number { range: 1..=100_000, unit: "microseconds", set }
 }
 
+const fn permille<T>(most: u64, set: fn(&mut T, u64)) -> Field<T> {
+    Field::Number { range: 0..=most, unit: "thousandths; 0 is without bound", set }
+}
+
 const fn memory<T>(set: fn(&mut T, u64)) -> Field<T> {
     Field::Number { range: 1..=256, unit: "MiB", set }
+}
+
+const fn peers_at<T>(most: usize, set: fn(&mut T, Vec<(Address, PeerId)>)) -> Field<T> {
+    Field::PeersAt { most, set }
 }
 
 const fn text<T>(rule: Rule, set: fn(&mut T, String)) -> Field<T> {
@@ -176,7 +193,7 @@ fn ttl_us(ms: u64) -> Option<u64> {
 }
 
 /// The keys of the config itself, table by table.
-pub(super) static KEYS: [Key<Config>; 61] = [
+pub(super) static KEYS: [Key<Config>; 78] = [
     key(
         "network.name",
         text(rules::NETWORK, |c, name| {
@@ -221,6 +238,10 @@ pub(super) static KEYS: [Key<Config>; 61] = [
         },
     ),
     key("mdns.enabled", Field::Flag(|c, flag| c.mdns = flag)),
+    key("dht.enabled", Field::Flag(|c, flag| c.dht.enabled = flag)),
+    key("dht.bootstrap", peers_at(BOOTSTRAPS_MAX, |c, peers| c.dht.bootstrap = peers)),
+    key("dht.mode", text(rules::DHT_MODE, |c, mode| c.dht.mode = rules::dht_mode(&mode))),
+    key("dht.private_addresses", Field::Flag(|c, flag| c.dht.private_addresses = flag)),
     key("bluetooth.enabled", Field::Flag(|c, flag| c.bluetooth.enabled = flag)),
     key(
         "bluetooth.adapters",
@@ -271,6 +292,52 @@ pub(super) static KEYS: [Key<Config>; 61] = [
             },
         },
     ),
+    key("nat.relay_client", Field::Flag(|c, flag| c.nat.relay_client = flag)),
+    key("nat.relays", peers_at(RELAYS_KNOWN_MAX, |c, peers| c.nat.relays = peers)),
+    key("nat.relay_server", Field::Flag(|c, flag| c.nat.relay_server = flag)),
+    key(
+        "nat.relay_circuits",
+        Field::Number {
+            range: 1..=RELAY_CIRCUITS_MAX as u64,
+            unit: "circuits at once",
+            set: |c, circuits| c.nat.relay.circuits = narrow(circuits),
+        },
+    ),
+    key(
+        "nat.relay_circuits_per_peer",
+        Field::Number {
+            range: 1..=RELAY_CIRCUITS_PER_PEER_MAX as u64,
+            unit: "circuits at once",
+            set: |c, circuits| c.nat.relay.circuits_per_peer = narrow(circuits),
+        },
+    ),
+    key(
+        "nat.relay_circuit_ms",
+        ms(MINUTE_MS..=7 * DAY_MS, |c, ms| c.nat.relay.circuit_us = ms * 1000),
+    ),
+    key(
+        "nat.relay_circuit_mib",
+        Field::Number {
+            range: 0..=1 << 20,
+            unit: "MiB; 0 is without bound",
+            set: |c, mib| c.nat.relay.circuit_mib = narrow(mib),
+        },
+    ),
+    key(
+        "nat.relay_standby_ms",
+        Field::Number {
+            range: 0..=DAY_MS,
+            unit: "milliseconds; 0 is for ever",
+            set: |c, ms| c.node.relay_standby_us = ttl_us(ms),
+        },
+    ),
+    key("nat.hole_punching", Field::Flag(|c, flag| c.nat.hole_punching = flag)),
+    key("nat.probes", Field::Flag(|c, flag| c.nat.probes = flag)),
+    key("nat.upnp", Field::Flag(|c, flag| c.nat.upnp = flag)),
+    key(
+        "nat.external_addresses",
+        Field::Addresses(|c, addresses| c.nat.external_addresses = addresses),
+    ),
     key("link.heartbeat_ms", ms(100..=10 * MINUTE_MS, |c, ms| c.node.heartbeat_us = ms * 1000)),
     key("link.suspect_min_ms", ms(10..=10_000, |c, ms| c.node.suspect_min_us = ms * 1000)),
     key("link.dead_ms", ms(1_000..=60 * MINUTE_MS, |c, ms| c.node.dead_us = ms * 1000)),
@@ -304,14 +371,8 @@ pub(super) static KEYS: [Key<Config>; 61] = [
             set: |c, ms| c.policy.probation_us = ms * 1000,
         },
     ),
-    key(
-        "policy.slower_permille",
-        Field::Number {
-            range: 0..=1_000_000,
-            unit: "thousandths; 0 is without bound",
-            set: |c, share| c.policy.slower_permille = narrow(share),
-        },
-    ),
+    key("policy.slower_permille", permille(1_000_000, |c, n| c.policy.slower_permille = narrow(n))),
+    key("policy.loop_permille", permille(1_000, |c, n| c.policy.loop_permille = narrow(n))),
     key("policy.watch", Field::Flag(|c, flag| c.policy.watch = flag)),
     key(
         "policy.sample",

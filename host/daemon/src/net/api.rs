@@ -7,15 +7,19 @@ use std::sync::Arc;
 
 use libp2p::identity::Keypair;
 use pointsman_core::bluetooth::RadioAddress;
-use pointsman_core::config::Allow;
+use pointsman_core::config::{Allow, DhtConfig, NatConfig};
+use pointsman_core::dht::contact::Contact;
 use pointsman_core::frame::{Channel, Frame, FrameError};
 use pointsman_core::id::{DialId, LinkId, PeerId};
 use pointsman_core::input::{
     Address, DialFailure, DownReason, LinkSample, NewLink, Protocol, Source, Uplink,
 };
+use pointsman_core::reputation::Cause;
 use tokio::sync::{mpsc, watch};
 
 use super::links::queue::LinkSender;
+use super::nat::Reach;
+use super::phone::{PhoneBook, PhoneOptions};
 use super::refusals::Refusals;
 
 /// What the network task is started with.
@@ -29,6 +33,10 @@ pub struct NetOptions {
     pub allow: Allow,
     /// Whether to advertise and browse by mDNS.
     pub mdns: bool,
+    /// The ways around NATs.
+    pub nat: NatConfig,
+    /// The phone book; `None` where this node does not take part.
+    pub phone: Option<PhoneOptions>,
 }
 
 /// Where to listen on one uplink.
@@ -98,7 +106,7 @@ pub enum LinkFact {
 }
 
 /// Facts of the network that belong to no link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum NetFact {
     /// A dial came to nothing. Every dial ends in this, or in a [`LinkFact::Up`] with its
     /// number.
@@ -112,6 +120,33 @@ pub enum NetFact {
     },
     /// The addresses that this node listens on, all of them, after each change.
     Listening(Vec<ListenAddress>),
+    /// What others reach this node by, after each change.
+    Reached(Arc<Reach>),
+    /// The phone book saw a peer do something.
+    Observed {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        because: Cause,
+        /// How often.
+        weight: u32,
+    },
+    /// The nodes nearest to a key of the phone book were made to lie there.
+    Crowded {
+        /// The key, in hexadecimal.
+        key: String,
+        /// How much the distances of the nearest differ from those that chance gives.
+        score: f64,
+    },
+    /// Peers of the phone book that are worth remembering over a restart.
+    Met(Vec<Contact>),
+    /// This node's own record was published.
+    Published {
+        /// Its sequence.
+        sequence: u64,
+        /// How many nodes took it.
+        stored: usize,
+    },
     /// A listener could not be opened, or broke.
     ListenFailed {
         /// On which uplink.
@@ -161,7 +196,9 @@ pub struct Busy;
 pub struct Net {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) listening: watch::Receiver<Arc<[ListenAddress]>>,
+    pub(super) reach: watch::Receiver<Arc<Reach>>,
     pub(super) refusals: Refusals,
+    pub(super) phone: PhoneBook,
 }
 
 /// An order, on its way to the network task.
@@ -177,6 +214,9 @@ pub(super) enum Order {
     Listen(Listener),
     Unlisten(String),
     Allow(Allow),
+    Seek(PeerId),
+    Standing(PeerId, i32),
+    Dht(DhtConfig),
 }
 
 impl Net {
@@ -219,9 +259,39 @@ impl Net {
         self.order(Order::Allow(allow))
     }
 
+    /// Looks a peer up in the phone book. What is found is told as [`NetFact::Sighted`].
+    pub fn seek(&self, peer: PeerId) -> Result<(), Busy> {
+        self.order(Order::Seek(peer))
+    }
+
+    /// How far a peer is trusted from now on, for the phone book.
+    pub fn stand(&self, peer: PeerId, score: i32) -> Result<(), Busy> {
+        self.order(Order::Standing(peer, score))
+    }
+
+    /// An edited `[dht]` took effect.
+    pub fn configure_dht(&self, config: DhtConfig) -> Result<(), Busy> {
+        self.order(Order::Dht(config))
+    }
+
+    /// The phone book, for operators.
+    pub fn phone(&self) -> &PhoneBook {
+        &self.phone
+    }
+
     /// The addresses that this node listens on now.
     pub fn addresses(&self) -> Arc<[ListenAddress]> {
         self.listening.borrow().clone()
+    }
+
+    /// What others reach this node by, as it is now.
+    pub fn reach(&self) -> Arc<Reach> {
+        self.reach.borrow().clone()
+    }
+
+    /// The same, for whoever waits for a change.
+    pub fn reach_changes(&self) -> watch::Receiver<Arc<Reach>> {
+        self.reach.clone()
     }
 
     /// Inbound connections that came to nothing.
