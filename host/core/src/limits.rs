@@ -206,11 +206,11 @@ pub const L2CAP_WINDOW_BYTES_MAX: usize = 16 << 10;
 pub const RADIO_SEND_BYTES_MAX: usize = 32 << 10;
 /// Bytes that a radio's stream holds until they are read.
 pub const RADIO_RECEIVE_BYTES_MAX: usize = 32 << 10;
-/// Bytes that are encrypted together for a radio, and bytes that its multiplexer frames together: none
-/// of them can be used before all of them are there, nor be overtaken by what is more urgent.
-/// 50 ms at 80 kB/s, for which headers cost a hundredth.
+/// Bytes that are encrypted together for a radio: none of them can be used before all of them are
+/// there, nor be overtaken by what is more urgent. 50 ms at 80 kB/s, for which headers cost a
+/// hundredth.
 pub const RADIO_FRAME_BYTES_MAX: usize = 4 << 10;
-/// See [`RADIO_FRAME_BYTES_MAX`].
+/// Bytes that the multiplexer of a radio's link frames together. See [`RADIO_FRAME_BYTES_MAX`].
 pub const RADIO_WRITE_BYTES_MAX: usize = 2 << 10;
 /// Frames in flight on a radio's stream.
 pub const RADIO_SEGMENTS_MAX: usize = 128;

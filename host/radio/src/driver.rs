@@ -151,7 +151,7 @@ impl Driver {
         }
         let mut end = self.carry(is_dial).await;
         if let End::Refused(why) = &end {
-            tracing::debug!(address = %self.address, why, "the channel is nobody's we know: by GATT");
+            tracing::debug!(address = %self.address, why, "nobody opens that channel: by GATT");
             self.begin_anew();
             end = match self.connect(Carrier::Gatt).await {
                 Ok(()) => self.carry(is_dial).await,

@@ -163,8 +163,8 @@ pub fn stream_uuid(network: &str) -> [u8; UUID_BYTES] {
     uuid("stream", network)
 }
 
-/// The port (SPSM) on which nodes of a network take L2CAP channels, where nobody else has it: one of
-/// the 128 that a program may choose for itself (Bluetooth Core 5.4, vol. 3, part A, 4.22).
+/// The port (SPSM) on which nodes of a network take L2CAP channels, where nobody else has it: one
+/// of the 128 that a program may choose for itself (Bluetooth Core 5.4, vol. 3, part A, 4.22).
 pub fn channel_psm(network: &str) -> u16 {
     PSM_DYNAMIC_MIN + u16::from(uuid("channel", network)[0] % PSM_DYNAMIC_COUNT)
 }
