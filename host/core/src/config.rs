@@ -28,7 +28,7 @@ pub use suggest::nearest;
 /// The whole config, defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// `network.name`: sets the mDNS service and, later, the DHT protocol and the BLE service.
+    /// `network.name`: sets the mDNS service, the DHT protocol and the BLE service.
     pub network: String,
     /// `node.identity`: path of the key file, relative to the config file; `None` for the
     /// default below the state folder.
@@ -45,6 +45,8 @@ pub struct Config {
     pub peers: Vec<PeerConfig>,
     /// `mdns.enabled`.
     pub mdns: bool,
+    /// `[dht]`.
+    pub dht: DhtConfig,
     /// `[bluetooth]`: what the radio itself is told.
     pub bluetooth: RadioConfig,
     /// `[nat]`: the ways in and out where there is no direct one.
@@ -108,6 +110,31 @@ pub struct RadioConfig {
     /// `watchdog_ms`: when nothing was heard for so long, the radio is asked anew, in
     /// microseconds.
     pub watchdog_us: u64,
+}
+
+/// `[dht]`: the network's phone book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DhtConfig {
+    /// `enabled`: whether this node takes part.
+    pub enabled: bool,
+    /// `bootstrap`: nodes to begin with, with their identities.
+    pub bootstrap: Vec<(Address, PeerId)>,
+    /// `mode`: whether it also answers others.
+    pub mode: DhtMode,
+    /// `private_addresses`: whether addresses that lead nowhere from elsewhere are told and
+    /// believed.
+    pub private_addresses: bool,
+}
+
+/// Whether a node answers others in the DHT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DhtMode {
+    /// As soon as it is known that others can reach it.
+    Auto,
+    /// Never: it only asks.
+    Client,
+    /// Always.
+    Server,
 }
 
 /// `[nat]`, but for what the Node has of it.
@@ -239,6 +266,9 @@ pub struct PolicyRules {
     /// `slower_permille`: how much longer messages may take than with the policy before, as
     /// the 99th percentile in thousandths of what it was; 0: without bound.
     pub slower_permille: u32,
+    /// `loop_permille`: how much of the loop's time the answers of a selector or failover policy
+    /// may take while it must prove itself, in thousandths of any second; 0: without bound.
+    pub loop_permille: u32,
     /// `watch`: whether edits of this file and of modules are noticed by themselves.
     pub watch: bool,
     /// `sample`: one decision in so many is recorded; 0: none.

@@ -8,8 +8,9 @@ use crate::bluetooth::neighbours::RadioTraits;
 use crate::bluetooth::stream::Carrier;
 use crate::config::NodeConfig;
 use crate::frame::{Channel, Frame, FrameError};
-use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, Token, UplinkId};
+use crate::id::{DialId, LinkId, PeerId, Time, Token, UplinkId};
 use crate::policy::{Failover, Role, Selector, Swap};
+use crate::reputation::{Cause, Recollection, Subject};
 use pointsman_sdk::reputation::Standing;
 
 pub use pointsman_sdk::Transport;
@@ -74,6 +75,8 @@ pub enum Source {
     Mdns,
     /// A live link from there.
     Observed,
+    /// Its signed record in the DHT.
+    Dht,
 }
 
 /// Why a dial came to nothing.
@@ -174,6 +177,14 @@ pub enum Input {
         address: Address,
         /// Who had said so.
         source: Source,
+    },
+    /// A link to a peer is wanted from now on, or no more, whether or not there is anything to
+    /// send.
+    Wanted {
+        /// To whom.
+        peer: PeerId,
+        /// Whether it is.
+        wanted: bool,
     },
     /// A radio heard an advertisement.
     Overheard {
@@ -278,10 +289,33 @@ pub enum Input {
     /// A reputation policy's answer to [`Output::Fold`](crate::output::Output::Fold).
     Stood {
         /// Whose.
-        peer: PeerNumber,
+        about: Subject,
         /// What it is now.
         standing: Standing,
     },
+    /// The shell saw a peer do something: in the DHT, as a relay.
+    Observed {
+        /// Who, as proven.
+        peer: PeerId,
+        /// What.
+        because: Cause,
+        /// How often: 1 for a single event.
+        weight: u32,
+    },
+    /// A peer says where another one stands with it.
+    Hearsay {
+        /// Who says it, as proven.
+        from: PeerId,
+        /// Of whom.
+        about: PeerId,
+        /// From [`Standing::SCORE_MIN`] to [`Standing::SCORE_MAX`].
+        score: i32,
+    },
+    /// The peers without whom a part of the network could not be reached, all of them: none is
+    /// shunned or evicted.
+    Bridges(Vec<PeerId>),
+    /// What was stored of peers and subnets in earlier runs.
+    Recalled(Vec<Recollection>),
 }
 
 /// A message as an application hands it over.

@@ -2,6 +2,8 @@
 //!
 //! What libraries bound on our behalf is listed at the end, with the bound.
 
+use crate::address::ADDRESS_BYTES_MAX;
+
 /// Largest message that an application may hand over, in bytes. A message is held whole by
 /// sender and receiver, so this times the number of senders bounds memory.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -35,6 +37,24 @@ pub const STANDINGS_MAX: usize = 4096;
 
 /// Peers about which the reputation policy is asked in one second.
 pub const FOLDS_PER_STEP_MAX: usize = 128;
+
+/// Subnets of which something is known. The one nearest to unknown makes room.
+pub const SUBNETS_MAX: usize = 1024;
+
+/// Subnets about which the reputation policy is asked in one second.
+pub const SUBNET_FOLDS_PER_STEP_MAX: usize = 32;
+
+/// Subnets that are kept of one peer: those that its newest links came from.
+pub const SUBNETS_PER_PEER_MAX: usize = 4;
+
+/// Causes that are kept of one peer.
+pub const CAUSES_PER_PEER_MAX: usize = 12;
+
+/// Words of others that are kept about one peer.
+pub const HEARSAY_PER_PEER_MAX: usize = 8;
+
+/// Recollections that are handed out to be stored at once.
+pub const RECOLLECTIONS_MAX: usize = 1024;
 
 /// Peers that are measured over time: those with the most messages of those with links.
 pub const WATCHED_PEERS_MAX: usize = 32;
@@ -89,6 +109,13 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 16;
 
 /// Dials under way at once, in total.
 pub const DIALS_MAX: usize = 64;
+
+/// Of these, dials of discouraged peers.
+pub const DISCOURAGED_DIALS_MAX: usize = DIALS_MAX / 4;
+
+/// Links that are closed to make room for better ones, and not gone yet: so many may be there
+/// beyond [`LINKS_MAX`].
+pub const REPLACED_LINKS_MAX: usize = 16;
 
 /// Messages that wait for one peer in one class.
 pub const QUEUE_MESSAGES_MAX: usize = 16_384;
@@ -235,10 +262,45 @@ pub const OUTCOMES_PER_LESSON_MAX: usize = 256;
 pub const DECISIONS_AWAITED_MAX: usize = 4096;
 /// Bytes of what a policy has learned.
 pub const LEARNED_BYTES_MAX: usize = 64 << 10;
+/// Nodes of the DHT to begin with.
+pub const BOOTSTRAPS_MAX: usize = 64;
+/// What waits for the network task that is for the phone book: lookups of peers, standings.
+pub const SEEKS_QUEUED_MAX: usize = 64;
 /// Bytes of a config file.
 pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.
 pub const CONFIG_ERRORS_MAX: usize = 100;
+
+/// Bytes of a frame in an answer of another phone book: twenty contacts and a record take 20 kB.
+pub const DHT_FRAME_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a question of another phone book: a record and its name.
+pub const DHT_REQUEST_BYTES_MAX: usize = 8 << 10;
+/// Bytes of a peer's signed record.
+pub const DHT_RECORD_BYTES_MAX: usize = 4 << 10;
+/// Addresses in a peer's signed record.
+pub const DHT_RECORD_ADDRESSES_MAX: usize = 16;
+/// Records that are kept for others, one of each peer: 16 MiB at worst, 1.5 MB of usual ones.
+pub const DHT_RECORDS_MAX: usize = 4096;
+/// Of these, records that came from one subnet.
+pub const DHT_RECORDS_PER_SUBNET_MAX: usize = 64;
+/// Peers, or subnets, whose questions and records are counted at once.
+pub const DHT_QUOTA_NAMES_MAX: usize = 4096;
+/// Questions to others under way at once.
+pub const DHT_REQUESTS_MAX: usize = 256;
+/// Of these, questions to one peer.
+pub const DHT_REQUESTS_PER_PEER_MAX: usize = 16;
+/// Addresses that one dial tries, over all uplinks together.
+pub const DHT_DIAL_ADDRESSES_MAX: usize = 16;
+/// Lookups and crawls under way at once.
+pub const DHT_QUERIES_MAX: usize = 64;
+/// Contacts that are remembered to begin with, from the config, from before and from the LAN.
+pub const DHT_SEEDS_MAX: usize = 1024;
+/// Peers that wait to be asked whether they are where they are said to be.
+pub const DHT_PROBES_MAX: usize = 1024;
+/// Peers whose standing is remembered. The one nearest to that of a stranger makes room.
+pub const DHT_STANDINGS_MAX: usize = 4096;
+/// Events that wait for whoever takes them. When full, observations are dropped.
+pub const DHT_EVENTS_MAX: usize = 4096;
 
 /// Local Bluetooth radios.
 pub const BLUETOOTH_RADIOS_MAX: usize = 4;
@@ -256,6 +318,76 @@ pub const BLUETOOTH_EVENTS_MAX: usize = 1024;
 pub const BLUETOOTH_EVENTS_PER_S: u32 = 8;
 /// Peers that are remembered as not welcome over Bluetooth.
 pub const BLUETOOTH_UNWELCOME_MAX: usize = 1024;
+
+/// Longest multiaddr that is read of the phone book, in bytes: an address through a relay, which
+/// names two peers beside it.
+pub const DHT_ADDRESS_BYTES_MAX: usize = 512;
+/// Addresses that are kept of one contact.
+pub const DHT_ADDRESSES_PER_CONTACT_MAX: usize = 8;
+/// Addresses of one contact that are looked at in a reply.
+pub const DHT_ADDRESSES_READ_MAX: usize = 32;
+/// Peers in one bucket of the routing table: Kademlia's k, and libp2p's.
+pub const DHT_BUCKET_MAX: usize = 20;
+/// Of these, peers of one subnet. An attacker with one /24 gets a tenth of a bucket.
+pub const DHT_SUBNET_PER_BUCKET_MAX: usize = 2;
+/// Peers of one subnet in the whole routing table.
+pub const DHT_SUBNET_PER_TABLE_MAX: usize = 3;
+/// Contacts of one reply that are used: a reply of an honest node has no more.
+pub const DHT_REPLY_CONTACTS_MAX: usize = DHT_BUCKET_MAX;
+/// Contacts of one reply that are looked at, for as many that can be used. A longer reply breaks
+/// the protocol.
+pub const DHT_REPLY_READ_MAX: usize = 64;
+/// Disjoint paths of one lookup.
+pub const DHT_PATHS_MAX: usize = 8;
+/// Contacts of one subnet on a path, and in a reply, that are asked before all others were.
+pub const DHT_SUBNET_PER_PATH_MAX: usize = 3;
+/// Contacts that a path of a lookup keeps, of at most some 4 kB of addresses each.
+pub const DHT_SHORTLIST_MAX: usize = 128;
+/// Questions of one lookup under way at once.
+pub const DHT_LOOKUP_PARALLEL_MAX: usize = 16;
+/// Questions of one lookup in all.
+pub const DHT_LOOKUP_ASKS_MAX: usize = 400;
+/// Peers that a crawl keeps, of about 1 kB each, and at most some 10 kB.
+pub const DHT_CRAWL_NODES_MAX: usize = 16_384;
+/// Entries that are kept of one peer's table: 16 buckets.
+pub const DHT_CRAWL_ENTRIES_MAX: usize = 16 * DHT_BUCKET_MAX;
+/// Questions of a crawl under way at once.
+pub const DHT_CRAWL_PARALLEL_MAX: usize = 128;
+/// Lookups that the size of the network is estimated from.
+pub const DHT_SIZE_SAMPLES_MAX: usize = 150;
+/// Peers that the store remembers, with their addresses. Those that were only heard of make
+/// room first.
+pub const STORE_PEERS_MAX: usize = 16_384;
+/// Addresses that the store keeps of one peer: the ones that worked last.
+pub const STORE_ADDRESSES_PER_PEER_MAX: usize = 8;
+/// Standings of peers in the store: of those that are not kept at the moment as well, so that
+/// staying away for a while washes nobody clean.
+pub const STORE_STANDINGS_MAX: usize = 65_536;
+/// Standings of subnets in the store.
+pub const STORE_SUBNETS_MAX: usize = 16_384;
+/// Reasons that are kept of a standing: the newest.
+pub const STORE_REASONS_MAX: usize = 8;
+/// Bytes of the text of a reason.
+pub const STORE_REASON_BYTES_MAX: usize = 128;
+/// Signed records in the store. Most have some 400 bytes.
+pub const STORE_RECORDS_MAX: usize = 16_384;
+/// Bytes of a record's key.
+pub const STORE_RECORD_KEY_BYTES_MAX: usize = 64;
+/// Bytes of a record: all addresses of a peer, and a signature.
+pub const STORE_RECORD_BYTES_MAX: usize = 8 << 10;
+/// Named values in the store; their names are ours.
+pub const STORE_VALUES_MAX: usize = 64;
+/// Bytes of the name of such a value.
+pub const STORE_VALUE_NAME_BYTES_MAX: usize = 64;
+/// Bytes of such a value.
+pub const STORE_VALUE_BYTES_MAX: usize = 256 << 10;
+/// Changed rows that wait for the disk. From half of it on they wait no longer; when full,
+/// further ones are refused and counted.
+pub const STORE_CHANGES_MAX: usize = 16_384;
+/// Corrupt store files that are kept beside the store: the newest.
+pub const STORE_ASIDE_MAX: usize = 3;
+/// Bytes of the store's file that are kept in memory.
+pub const STORE_CACHE_BYTES: usize = 8 << 20;
 
 // Bounded by libraries:
 // - yamux 0.14 lets a peer send 256 KiB on a stream before we read it. What it grows that to
@@ -275,6 +407,8 @@ const _: () = {
     assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
     assert!(SUBSTREAMS_PER_LINK_MAX >= RELAY_CIRCUITS_PER_PEER_MAX + 16);
     assert!(LINKS_MAX > BLUETOOTH_LINKS_MAX);
+    assert!(LINKS_MAX > REPLACED_LINKS_MAX);
+    assert!(DISCOURAGED_DIALS_MAX > 0 && DISCOURAGED_DIALS_MAX < DIALS_MAX);
     assert!(NEIGHBOURS_PER_RADIO_MAX > NEIGHBOURS_FRESH_MIN + BLUETOOTH_LINKS_MAX);
     assert!(LINK_QUEUE_FRAMES > INFLIGHT_PACKETS_MAX);
     assert!(RADIO_VALUE_BYTES_MIN < GATT_VALUE_BYTES_MAX);
@@ -282,5 +416,6 @@ const _: () = {
     assert!(RADIO_SEND_BYTES_MAX >= 2 * L2CAP_WINDOW_BYTES_MAX);
     // Its window is told in 16 bits.
     assert!(RADIO_RECEIVE_BYTES_MAX <= u16::MAX as usize);
+    assert!(STORE_RECORD_BYTES_MAX >= ADDRESSES_PER_PEER_MAX * ADDRESS_BYTES_MAX + 1024);
     assert!(UNCLAIMED_LINKS_MAX >= PENDING_INBOUND_MAX as usize + DIALS_MAX);
 };

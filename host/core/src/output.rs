@@ -8,9 +8,10 @@ use crate::bluetooth::RadioAddress;
 use crate::bluetooth::advert::PAYLOAD_BYTES;
 use crate::bluetooth::neighbours::Scanning;
 use crate::frame::{Channel, Frame};
-use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, Token, UplinkId};
+use crate::id::{DialId, LinkId, PeerId, Time, Token, UplinkId};
 use crate::input::{Address, DialFailure, DownReason};
 use crate::policy::{AnomalyQuestion, Decision, Misconduct, ReputationQuestion, Role, Strike};
+use crate::reputation::{Level, Subject};
 use pointsman_sdk::Outcome;
 
 /// An order.
@@ -44,6 +45,11 @@ pub enum Output {
         address: RadioAddress,
         /// With which radio.
         uplink: UplinkId,
+    },
+    /// Find out where a peer is. What is found comes as `Sighted`; no answer is awaited.
+    Seek {
+        /// Whom.
+        peer: PeerId,
     },
     /// Listen for advertisements so much of the time from now on.
     Scan {
@@ -84,12 +90,24 @@ pub enum Output {
     /// Ask the reputation policy, off the loop. Answered by `Stood`.
     Fold {
         /// About whom.
-        peer: PeerNumber,
+        about: Subject,
         /// What.
         question: ReputationQuestion,
     },
     /// Ask the anomaly policy, off the loop.
     Inspect(AnomalyQuestion),
+    /// A peer stands elsewhere: its level changed, or its score by a good deal. At most one
+    /// for a peer in a second.
+    StandingChanged {
+        /// Who.
+        peer: PeerId,
+        /// The effective score.
+        score: i32,
+        /// How it is treated from now on.
+        level: Level,
+        /// How it was treated when this was last told.
+        was: Level,
+    },
 }
 
 /// A message that arrived.
@@ -170,6 +188,10 @@ pub enum CloseReason {
     Spare,
     /// Nothing was heard for so long that the protocol below must be wrong.
     Dead,
+    /// The peer did so much that is forbidden that it is shunned.
+    Shunned,
+    /// Its place was needed for a peer that stands better.
+    Evicted,
 }
 
 /// What a peer did that the protocol forbids.

@@ -24,6 +24,7 @@ use crate::decision_log::DecisionLog;
 use crate::handle::{About, Inner, Pointsman, Setup, follow_edits, keep, watched};
 use crate::identity::{self, IdentityError};
 use crate::net::bindings::Bindings;
+use crate::net::phone::PhoneOptions;
 use crate::net::registry::Registry;
 use crate::net::{self, NetOptions};
 use crate::places;
@@ -81,10 +82,12 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let keypair = identity::load_or_create(&identity_file(loaded))?;
     let me = identity::peer_id(&keypair);
     let (watch, uplinks) = uplinks::watch(config.uplinks.clone(), config.other_uplinks).await?;
-    let options = net_options(keypair, &config);
+    let sealing_key = identity::sealing_key(&keypair);
+    let options = net_options(keypair, &config, sealing_key);
     let bindings = Bindings::new();
     let Radios { handles, news, ports, wishes } = radio::start(&config);
     let (net, facts) = net::start(options, bindings.clone(), Registry::default(), ports)?;
+    let phone = net.phone().clone();
 
     let mut node = node(me, &config);
     for one in leaving {
@@ -133,6 +136,7 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
         shadows,
         returning,
         aside,
+        phone,
     };
     let node = Pointsman::new(parts);
     tokio::spawn(keep(node.weak(), node.events(0), later));
@@ -140,8 +144,17 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     Ok(node)
 }
 
-fn net_options(keypair: Keypair, config: &Config) -> NetOptions {
+fn net_options(keypair: Keypair, config: &Config, sealing_key: [u8; 32]) -> NetOptions {
+    let phone = PhoneOptions {
+        config: config.dht.clone(),
+        contacts: Vec::new(),
+        records: Vec::new(),
+        sequence: 0,
+        sealing_key,
+        relays: config.nat.relay_server,
+    };
     NetOptions {
+        phone: config.dht.enabled.then_some(phone),
         keypair,
         network: config.network.clone(),
         allow: admitted(config),
@@ -183,6 +196,7 @@ fn node(me: PeerId, config: &Config) -> Node {
     let mut node = Node::new(me, node_config(config), clock::session());
     node.handle(now, Input::SampleDecisions { every: config.policy.sample });
     for peer in &config.peers {
+        node.handle(now, Input::Wanted { peer: peer.id, wanted: true });
         for address in peer.addresses.iter().cloned() {
             let source = Source::Config;
             node.handle(now, Input::Sighted { peer: peer.id, address, source });

@@ -9,6 +9,7 @@ mod check;
 mod compile;
 mod completions;
 mod demo;
+mod dht;
 mod events;
 mod failure;
 mod identity;
@@ -17,6 +18,7 @@ mod listen;
 mod load;
 mod logging;
 mod man;
+mod metrics;
 mod out;
 mod peers;
 mod policy;
@@ -80,6 +82,10 @@ enum Command {
     Events(events::Args),
     /// Lists the policies, or looks at a module.
     Policy(policy::Args),
+    /// Prints what is measured and counted, as OpenMetrics text.
+    Metrics(metrics::Args),
+    /// Looks into the network's phone book.
+    Dht(dht::Args),
     /// Has the node read its config again.
     Reload(reload::Args),
     /// Stops the node.
@@ -148,6 +154,8 @@ fn execute(command: Command, context: &mut Context) -> Result<(), Failure> {
         Command::Listen(args) => wait(listen::run(&args, context)),
         Command::Events(args) => wait(events::run(&args, context)),
         Command::Policy(args) => wait(policy::run(&args, context)),
+        Command::Metrics(args) => wait(metrics::run(&args, context)),
+        Command::Dht(args) => wait(dht::run(&args, context)),
         Command::Reload(args) => wait(reload::run(&args, context)),
         Command::Stop(args) => wait(stop::run(&args, context)),
     }

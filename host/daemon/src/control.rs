@@ -10,6 +10,7 @@
 mod caller;
 pub mod client;
 mod guard;
+mod metrics;
 mod routes;
 pub mod server;
 pub mod socket;

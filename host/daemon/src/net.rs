@@ -21,6 +21,7 @@ mod listeners;
 mod listening;
 pub mod mdns;
 pub mod nat;
+pub mod phone;
 pub mod quic;
 pub mod refusals;
 pub mod registry;

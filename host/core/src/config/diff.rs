@@ -2,7 +2,9 @@
 
 use crate::bluetooth::neighbours::BluetoothConfig;
 
-use super::{Config, NatConfig, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, RelayLimits};
+use super::{
+    Config, DhtConfig, NatConfig, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, RelayLimits,
+};
 
 /// A key whose value changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
         other_uplinks,
         peers,
         mdns,
+        dht,
         bluetooth,
         nat,
         node,
@@ -46,6 +49,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     changes.at_once("uplink", *uplinks != new.uplinks);
     changes.at_once("peer", *peers != new.peers);
     changes.at_once("mdns.enabled", *mdns != new.mdns);
+    dht_changes(dht, &new.dht, &mut changes);
     radio_changes(bluetooth, &new.bluetooth, &mut changes);
     nat_changes(nat, &new.nat, &mut changes);
     node_changes(node, &new.node, &mut changes);
@@ -70,6 +74,14 @@ impl Changes {
     fn at_restart(&mut self, key: &'static str, differs: bool) {
         self.0.extend(differs.then_some(Change { key, needs_restart: true }));
     }
+}
+
+fn dht_changes(old: &DhtConfig, new: &DhtConfig, changes: &mut Changes) {
+    let DhtConfig { enabled, bootstrap, mode, private_addresses } = old;
+    changes.at_restart("dht.enabled", *enabled != new.enabled);
+    changes.at_once("dht.bootstrap", *bootstrap != new.bootstrap);
+    changes.at_once("dht.mode", *mode != new.mode);
+    changes.at_restart("dht.private_addresses", *private_addresses != new.private_addresses);
 }
 
 fn radio_changes(old: &RadioConfig, new: &RadioConfig, changes: &mut Changes) {
@@ -148,10 +160,12 @@ fn neighbour_changes(old: &BluetoothConfig, new: &BluetoothConfig, changes: &mut
 }
 
 fn rule_changes(old: &PolicyRules, new: &PolicyRules, changes: &mut Changes) {
-    let PolicyRules { keys, probation_us, slower_permille, watch, sample, log_mib } = old;
+    let PolicyRules { keys, probation_us, slower_permille, loop_permille, watch, sample, log_mib } =
+        old;
     changes.at_once("policy.keys", *keys != new.keys);
     changes.at_once("policy.probation_ms", *probation_us != new.probation_us);
     changes.at_once("policy.slower_permille", *slower_permille != new.slower_permille);
+    changes.at_once("policy.loop_permille", *loop_permille != new.loop_permille);
     changes.at_once("policy.watch", *watch != new.watch);
     changes.at_once("policy.sample", *sample != new.sample);
     changes.at_once("policy.log_mib", *log_mib != new.log_mib);

@@ -14,9 +14,9 @@ use super::{Allow, Config, Module, PeerConfig, UplinkConfig};
 use crate::id::PeerId;
 use crate::input::Address;
 use crate::limits::{
-    ADAPTER_LINKS_MAX, ADDRESSES_PER_PEER_MAX, BLUETOOTH_RADIOS_MAX, LINKS_PER_PEER_MAX, PEERS_MAX,
-    POLICY_KEYS_MAX, RELAY_CIRCUITS_MAX, RELAY_CIRCUITS_PER_PEER_MAX, RELAYS_KNOWN_MAX,
-    UPLINKS_MAX,
+    ADAPTER_LINKS_MAX, ADDRESSES_PER_PEER_MAX, BLUETOOTH_RADIOS_MAX, BOOTSTRAPS_MAX,
+    LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, RELAY_CIRCUITS_MAX,
+    RELAY_CIRCUITS_PER_PEER_MAX, RELAYS_KNOWN_MAX, UPLINKS_MAX,
 };
 use crate::policy::builtin::{ANOMALIES, FAILOVERS, REPUTATIONS, SELECTORS};
 use toml::de::DeArray;
@@ -48,7 +48,11 @@ pub(super) enum Field<T> {
     Port(fn(&mut T, Option<u16>)),
     Peer(fn(&mut T, PeerId)),
     Addresses(fn(&mut T, Vec<Address>)),
-    Relays(fn(&mut T, Vec<(Address, PeerId)>)),
+    /// Addresses with a peer at the end of each.
+    PeersAt {
+        most: usize,
+        set: fn(&mut T, Vec<(Address, PeerId)>),
+    },
     Allow(fn(&mut T, Allow)),
     Module {
         builtins: &'static [&'static str],
@@ -86,8 +90,8 @@ impl<T> Field<T> {
             Self::Port(_) => "a port from 0 to 65535 (0: any free one), or false".to_owned(),
             Self::Peer(_) => "a peer id".to_owned(),
             Self::Addresses(_) => format!("up to {ADDRESSES_PER_PEER_MAX} addresses in brackets"),
-            Self::Relays(_) => {
-                format!("up to {RELAYS_KNOWN_MAX} addresses with /p2p/PEER at the end, in brackets")
+            Self::PeersAt { most, set: _ } => {
+                format!("up to {most} addresses with /p2p/PEER at the end, in brackets")
             }
             Self::Allow(_) => format!("\"all\", or up to {PEERS_MAX} peer ids in brackets"),
             Self::Module { builtins, set: _ } => {
@@ -158,8 +162,16 @@ const fn mean<T>(set: fn(&mut T, u64)) -> Field<T> {
     Field::Number { range: 1..=100_000, unit: "microseconds", set }
 }
 
+const fn permille<T>(most: u64, set: fn(&mut T, u64)) -> Field<T> {
+    Field::Number { range: 0..=most, unit: "thousandths; 0 is without bound", set }
+}
+
 const fn memory<T>(set: fn(&mut T, u64)) -> Field<T> {
     Field::Number { range: 1..=256, unit: "MiB", set }
+}
+
+const fn peers_at<T>(most: usize, set: fn(&mut T, Vec<(Address, PeerId)>)) -> Field<T> {
+    Field::PeersAt { most, set }
 }
 
 const fn text<T>(rule: Rule, set: fn(&mut T, String)) -> Field<T> {
@@ -181,7 +193,7 @@ fn ttl_us(ms: u64) -> Option<u64> {
 }
 
 /// The keys of the config itself, table by table.
-pub(super) static KEYS: [Key<Config>; 73] = [
+pub(super) static KEYS: [Key<Config>; 78] = [
     key(
         "network.name",
         text(rules::NETWORK, |c, name| {
@@ -226,6 +238,10 @@ pub(super) static KEYS: [Key<Config>; 73] = [
         },
     ),
     key("mdns.enabled", Field::Flag(|c, flag| c.mdns = flag)),
+    key("dht.enabled", Field::Flag(|c, flag| c.dht.enabled = flag)),
+    key("dht.bootstrap", peers_at(BOOTSTRAPS_MAX, |c, peers| c.dht.bootstrap = peers)),
+    key("dht.mode", text(rules::DHT_MODE, |c, mode| c.dht.mode = rules::dht_mode(&mode))),
+    key("dht.private_addresses", Field::Flag(|c, flag| c.dht.private_addresses = flag)),
     key("bluetooth.enabled", Field::Flag(|c, flag| c.bluetooth.enabled = flag)),
     key(
         "bluetooth.adapters",
@@ -277,7 +293,7 @@ pub(super) static KEYS: [Key<Config>; 73] = [
         },
     ),
     key("nat.relay_client", Field::Flag(|c, flag| c.nat.relay_client = flag)),
-    key("nat.relays", Field::Relays(|c, relays| c.nat.relays = relays)),
+    key("nat.relays", peers_at(RELAYS_KNOWN_MAX, |c, peers| c.nat.relays = peers)),
     key("nat.relay_server", Field::Flag(|c, flag| c.nat.relay_server = flag)),
     key(
         "nat.relay_circuits",
@@ -355,14 +371,8 @@ pub(super) static KEYS: [Key<Config>; 73] = [
             set: |c, ms| c.policy.probation_us = ms * 1000,
         },
     ),
-    key(
-        "policy.slower_permille",
-        Field::Number {
-            range: 0..=1_000_000,
-            unit: "thousandths; 0 is without bound",
-            set: |c, share| c.policy.slower_permille = narrow(share),
-        },
-    ),
+    key("policy.slower_permille", permille(1_000_000, |c, n| c.policy.slower_permille = narrow(n))),
+    key("policy.loop_permille", permille(1_000, |c, n| c.policy.loop_permille = narrow(n))),
     key("policy.watch", Field::Flag(|c, flag| c.policy.watch = flag)),
     key(
         "policy.sample",

@@ -13,7 +13,7 @@ use super::{Allow, rules};
 use crate::address::InvalidAddress;
 use crate::id::PeerId;
 use crate::input::{Address, Protocol};
-use crate::limits::{ADDRESSES_PER_PEER_MAX, PEERS_MAX, RELAYS_KNOWN_MAX};
+use crate::limits::{ADDRESSES_PER_PEER_MAX, PEERS_MAX};
 
 /// Something wrong at a place of the text.
 pub(super) struct Fault {
@@ -160,9 +160,9 @@ impl Reading {
                 let texts = self.list(given.as_array()?, ADDRESSES_PER_PEER_MAX, shown);
                 set(target, self.map(&texts, shown, Self::address));
             }
-            Field::Relays(set) => {
-                let texts = self.list(given.as_array()?, RELAYS_KNOWN_MAX, shown);
-                set(target, self.map(&texts, shown, Self::relay));
+            Field::PeersAt { most, set } => {
+                let texts = self.list(given.as_array()?, *most, shown);
+                set(target, self.map(&texts, shown, Self::peer_at));
             }
             Field::Allow(set) => {
                 let allow = match given.as_array() {
@@ -226,7 +226,7 @@ impl Reading {
         Address::parse(text).map_err(|error| self.refused(value, shown, text, &error)).ok()
     }
 
-    fn relay(&mut self, value: Spot<'_, '_>, shown: &str) -> Option<(Address, PeerId)> {
+    fn peer_at(&mut self, value: Spot<'_, '_>, shown: &str) -> Option<(Address, PeerId)> {
         let Some(text) = value.get_ref().as_str() else {
             self.wrong(value, shown, "an address as text");
             return None;

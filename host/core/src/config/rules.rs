@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::Module;
+use super::{DhtMode, Module};
 use crate::limits::FRAME_TEXT_BYTES_MAX;
 
 /// What a text must be.
@@ -23,6 +23,20 @@ pub(super) const NETWORK: Rule = Rule {
             && text.split('-').all(|word| !word.is_empty())
     },
 };
+
+pub(super) const DHT_MODE: Rule = Rule {
+    says: "\"auto\", \"client\" or \"server\"",
+    holds: |text| ["auto", "client", "server"].contains(&text),
+};
+
+/// What a text for which that rule holds means.
+pub(super) fn dht_mode(text: &str) -> DhtMode {
+    match text {
+        "client" => DhtMode::Client,
+        "server" => DhtMode::Server,
+        _ => DhtMode::Auto,
+    }
+}
 
 /// Linux takes paths of up to 4095 bytes.
 pub(super) const PATH: Rule = Rule {

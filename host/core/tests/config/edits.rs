@@ -8,7 +8,7 @@ use super::{A, commented_keys, good, uncommented};
 
 const DIGEST: &str = "'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'";
 
-const RELAYS: &str =
+const PEERS_AT: &str =
     "['/ip4/192.0.2.1/tcp/1/p2p/12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq']";
 
 /// For every key a text that changes it and no other.
@@ -22,6 +22,10 @@ fn edits() -> Vec<(&'static str, String)> {
         ("peers.allow", "[]"),
         ("peers.max_links", "2"),
         ("mdns.enabled", "false"),
+        ("dht.enabled", "false"),
+        ("dht.bootstrap", PEERS_AT),
+        ("dht.mode", "'server'"),
+        ("dht.private_addresses", "true"),
         ("bluetooth.enabled", "false"),
         ("bluetooth.adapters", "['hci1']"),
         ("bluetooth.l2cap", "false"),
@@ -32,7 +36,7 @@ fn edits() -> Vec<(&'static str, String)> {
         ("bluetooth.power_at_1m_dbm", "-60"),
         ("bluetooth.path_loss_percent", "201"),
         ("nat.relay_client", "false"),
-        ("nat.relays", RELAYS),
+        ("nat.relays", PEERS_AT),
         ("nat.relay_server", "true"),
         ("nat.relay_circuits", "65"),
         ("nat.relay_circuits_per_peer", "9"),
@@ -55,6 +59,7 @@ fn edits() -> Vec<(&'static str, String)> {
         ("policy.keys", "['RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3']"),
         ("policy.probation_ms", "0"),
         ("policy.slower_permille", "0"),
+        ("policy.loop_permille", "0"),
         ("policy.watch", "false"),
         ("policy.sample", "1"),
         ("policy.log_mib", "1"),
@@ -146,6 +151,8 @@ fn only_what_can_not_change_while_running_needs_a_restart() {
         "node.identity",
         "listen.quic",
         "listen.tcp",
+        "dht.enabled",
+        "dht.private_addresses",
         "bluetooth.enabled",
         "bluetooth.adapters",
         "bluetooth.l2cap",

@@ -114,6 +114,7 @@ impl Lone {
                     }
                     Output::Transmit { .. }
                     | Output::Approach { .. }
+                    | Output::Seek { .. }
                     | Output::Scan { .. }
                     | Output::Advertise { .. }
                     | Output::Deliver(_)
@@ -122,7 +123,8 @@ impl Lone {
                     | Output::Decided(_)
                     | Output::Outcome(_)
                     | Output::Fold { .. }
-                    | Output::Inspect(_) => {}
+                    | Output::Inspect(_)
+                    | Output::StandingChanged { .. } => {}
                 }
             }
             orders.extend(self.run(10_000));

@@ -1,6 +1,7 @@
 //! The Node through its public interface, on a virtual clock and network.
 
 mod allowing;
+mod cost;
 mod delivery;
 mod determinism;
 mod failover;
@@ -16,8 +17,10 @@ mod restart;
 mod sampling;
 mod scene;
 mod schemers;
+mod seeking;
 mod selectors;
 mod series;
 mod sleep;
 mod standing;
 mod swapping;
+mod trusting;

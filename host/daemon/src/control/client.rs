@@ -71,6 +71,12 @@ impl Client {
         self.ask(Method::GET, path, Bytes::new()).await
     }
 
+    /// Reads a text.
+    pub async fn text(&self, path: &str) -> Result<Bytes, ClientError> {
+        let response = self.request(Method::GET, path, Bytes::new()).await?;
+        self.collect(response.into_body()).await
+    }
+
     /// Orders something, and reads the answer.
     pub async fn post<T: DeserializeOwned>(
         &self,

@@ -4,6 +4,7 @@
 //! text. A field is `null` where there is nothing to say; fields may be added, and are never
 //! renamed or given another unit.
 
+mod dht;
 mod event;
 mod finding;
 mod link;
@@ -14,9 +15,15 @@ mod radio;
 mod reach;
 mod shadow;
 mod status;
+mod why;
 
 use serde::{Deserialize, Serialize};
 
+pub use dht::{
+    AskedView, BucketView, CrawlResultView, CrawlView, CrawledNodeView, DhtView, FoundView,
+    OwnRecordView, RecordView, SizeView,
+};
+pub(crate) use dht::{crawling, dht, found, no_dht};
 pub use event::{EventView, FollowedView, followed};
 pub use finding::{FindingView, finding};
 pub use link::{ChannelView, LinkView, links};
@@ -29,6 +36,7 @@ pub use reach::{ExternalView, ReachView, ReservationView, reach};
 pub(crate) use shadow::shadowed;
 pub use shadow::{ExampleView, PredictedView, ShadowView};
 pub use status::{CutView, ListenView, MailView, StatusView, UplinkView, status};
+pub use why::{CauseView, WhyView, why};
 
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use pointsman_core::config::{Allow, NodeConfig};
+use pointsman_core::config::{Allow, DhtConfig, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Address, Input, Source};
 use pointsman_core::policy::{Failover, Role, Selector, Swap};
-use pointsman_core::snapshot::Snapshot;
+use pointsman_core::snapshot::{Explanation, Snapshot};
 use pointsman_engine::shadow::Shadow;
 use pointsman_radio::Counters;
 use tokio::sync::oneshot;
@@ -25,6 +25,8 @@ use crate::radio::{RadioState, Radios};
 pub(crate) enum Command {
     /// Tell what is known.
     Report(oneshot::Sender<Report>),
+    /// Tell why a peer is treated as it is; `None` where nothing is known of it.
+    Why(PeerId, oneshot::Sender<Option<Explanation>>),
     /// Blackhole an uplink in these directions, or mend it.
     Cut {
         uplink: String,
@@ -75,6 +77,10 @@ pub(crate) struct Applied {
     pub(crate) added: Vec<(PeerId, Address)>,
     /// Static addresses that are gone.
     pub(crate) removed: Vec<(PeerId, Address)>,
+    /// `[dht]`.
+    pub(crate) dht: DhtConfig,
+    /// Peers that are wanted from now on, with whether they are.
+    pub(crate) wanted: Vec<(PeerId, bool)>,
     /// The keys that changed.
     pub(crate) keys: Vec<String>,
 }
@@ -131,6 +137,9 @@ impl Shell {
         match command {
             Command::Report(reply) => {
                 let _ = reply.send(self.report());
+            }
+            Command::Why(peer, reply) => {
+                let _ = reply.send(self.node.why(&peer));
             }
             Command::Cut { uplink, inbound, outbound, reply } => {
                 let _ = reply.send(self.cut(uplink, inbound, outbound));
@@ -192,10 +201,16 @@ impl Shell {
     }
 
     fn apply(&mut self, applied: Applied) {
-        let Applied { node, allow, added, removed, keys } = applied;
+        let Applied { node, allow, added, removed, dht, wanted, keys } = applied;
         self.node.handle(self.now, Input::Configured(node));
         if self.net.allow(allow).is_err() {
             tracing::warn!("the network task is busy: who may connect changes with the next edit");
+        }
+        if self.net.configure_dht(dht).is_err() {
+            tracing::warn!("the network task is busy: [dht] changes with the next edit");
+        }
+        for (peer, wanted) in wanted {
+            self.node.handle(self.now, Input::Wanted { peer, wanted });
         }
         for (peer, address) in removed {
             self.node.handle(self.now, Input::Unsighted { peer, address, source: Source::Config });

@@ -68,6 +68,15 @@ impl Shell {
                 tracing::warn!(uplink, ?protocol, "cannot listen: {text}");
                 self.journal.write(Happening::ListenFailed { uplink, protocol, why: text });
             }
+            NetFact::Observed { peer, because, weight } => {
+                self.node.handle(self.now, Input::Observed { peer, because, weight });
+            }
+            NetFact::Crowded { key, score } => {
+                tracing::warn!(key, score, "nodes were made to lie next to a key of the DHT");
+                let score_permille = (score * 1000.0) as u32;
+                self.journal.write(Happening::Crowded { key, score_permille });
+            }
+            NetFact::Met(_) | NetFact::Published { .. } => {}
             NetFact::Sighted { peer, address, source } => {
                 self.node.handle(self.now, Input::Sighted { peer, address, source });
             }
@@ -149,8 +158,8 @@ impl Shell {
     /// nothing.
     pub(super) fn aside_fact(&mut self, fact: AsideFact) {
         match fact {
-            AsideFact::Stood { peer, standing } => {
-                self.node.handle(self.now, Input::Stood { peer, standing });
+            AsideFact::Stood { about, standing } => {
+                self.node.handle(self.now, Input::Stood { about, standing });
             }
             AsideFact::Found(found) => self.found(&found),
             AsideFact::Answered(decision) => self.taps.answered(*decision),

@@ -13,6 +13,7 @@ use pointsman_core::input::Protocol;
 use pointsman_core::limits::JOURNAL_RECORDS_MAX;
 use pointsman_core::output;
 use pointsman_core::policy::Role;
+use pointsman_core::reputation::Level;
 use pointsman_sdk::Transport;
 use tokio::sync::watch;
 
@@ -70,6 +71,25 @@ pub enum Happening {
         protocol: Protocol,
         /// Why.
         why: String,
+    },
+    /// A peer is treated otherwise than before.
+    Standing {
+        /// Who.
+        peer: PeerId,
+        /// Its effective score.
+        score: i32,
+        /// How it is treated.
+        level: Level,
+        /// How it was treated.
+        was: Level,
+    },
+    /// The nodes nearest to a key of the DHT were made to lie there.
+    Crowded {
+        /// The key, in hexadecimal.
+        key: String,
+        /// How much their distances differ from those that chance gives, in thousandths of what
+        /// still counts as chance.
+        score_permille: u32,
     },
     /// Something is out of the ordinary, or more so than it was.
     Anomaly(OpenFinding),

@@ -76,6 +76,8 @@ fn view(record: &Record) -> EventView {
         | Happening::Reached { .. }
         | Happening::Quarantined(_)
         | Happening::EditRefused { .. }
+        | Happening::Standing { .. }
+        | Happening::Crowded { .. }
         | Happening::Anomaly(_)
         | Happening::AnomalyOver(_)
         | Happening::LearnFailed { .. }
@@ -149,6 +151,25 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
             let protocol = protocol_name(*protocol);
             Told::new("listen-failed", format!("cannot listen on {uplink} by {protocol}: {why}"))
                 .with("why", why.as_str())
+        }
+        Happening::Standing { peer, score, level, was } => {
+            let (level, was) = (level.name(), was.name());
+            let text = format!("{peer} is {level}, and was {was}: its score is {score}");
+            Told::new("standing", text)
+                .of(peer.to_string())
+                .with("level", level)
+                .with("was", was)
+                .with("score", *score)
+        }
+        Happening::Crowded { key, score_permille } => {
+            let short = &key[..16.min(key.len())];
+            let text = format!(
+                "nodes were made to lie next to the key {short}… of the DHT: lookups there go to \
+                 more nodes"
+            );
+            Told::new("crowded", text)
+                .with("key", key.as_str())
+                .with("score_permille", *score_permille)
         }
         Happening::Anomaly(open) => found("anomaly", sentence(open), open),
         Happening::AnomalyOver(open) => {
@@ -413,6 +434,8 @@ fn close_name(reason: CloseReason) -> &'static str {
         CloseReason::Faded => "faded",
         CloseReason::Spare => "spare",
         CloseReason::Dead => "dead",
+        CloseReason::Shunned => "shunned",
+        CloseReason::Evicted => "evicted",
     }
 }
 

@@ -34,8 +34,10 @@ pub struct PeerView {
     pub moves: u64,
     /// Messages from it that were delivered here.
     pub received: u64,
-    /// How far it is trusted: from -1000 over 0 (unknown) to 1000.
+    /// How far it is trusted: from -1000 over 0 (unknown) to 1000, all things considered.
     pub standing: i32,
+    /// How it is treated for that: `trusted`, `unknown`, `discouraged` or `shunned`.
+    pub level: String,
     /// How often it was seen to do what since it is known: `ack`, `timeout`, `invalid`,
     /// `refused`, `served`, `relayed`, `spam`.
     pub seen: BTreeMap<String, u64>,
@@ -46,7 +48,7 @@ pub struct PeerView {
 pub struct AddressView {
     /// The multiaddr.
     pub address: String,
-    /// `config`, `mdns` or `observed`.
+    /// `config`, `mdns`, `dht` or `observed`.
     pub source: String,
     /// Failed dials in a row.
     pub failures: u32,
@@ -104,7 +106,8 @@ fn view(now: Time, peer: &PeerSnapshot, neighbours: &[NeighbourView]) -> PeerVie
             .collect(),
         moves: peer.moves,
         received: peer.received,
-        standing: peer.standing.score,
+        standing: peer.score,
+        level: peer.level.name().to_owned(),
         seen: Kind::ALL.map(|kind| (kind.name().to_owned(), peer.seen[kind as usize])).into(),
     }
 }
@@ -123,6 +126,7 @@ fn source_name(source: Source) -> &'static str {
     match source {
         Source::Config => "config",
         Source::Mdns => "mdns",
+        Source::Dht => "dht",
         Source::Observed => "observed",
     }
 }
