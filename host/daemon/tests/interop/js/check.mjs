@@ -22,6 +22,18 @@ const { values, positionals: [topic, ...addresses] } = parseArgs({
   options: { network: { type: 'string' }, find: { type: 'string' }, page: { type: 'string' } },
 });
 
+if (!(topic in topics) || values.network === undefined || addresses.length === 0) {
+  console.error(`usage: node check.mjs ${Object.keys(topics).join('|')} --network NAME ADDRESS...`);
+  process.exit(64);
+}
+
+// Whatever hangs, this ends.
+const END_MS = 180_000;
+setTimeout(() => {
+  console.error(`no end after ${END_MS} ms`);
+  process.exit(1);
+}, END_MS).unref();
+
 let failed = 0;
 
 // Runs one check, and says how it went. What it gives is the detail.
@@ -54,4 +66,4 @@ for (const address of addresses) {
   }
   await host.stop();
 }
-process.exit(failed === 0 && addresses.length > 0 ? 0 : 1);
+process.exit(failed === 0 ? 0 : 1);

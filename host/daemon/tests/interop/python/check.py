@@ -23,6 +23,9 @@ import reach
 import records
 from host import connect, started, transport_of
 
+# Whatever hangs, this ends.
+END_S = 180
+
 TOPICS = {"reach": reach.reach, "find-node": find_node.find, "records": records.records}
 
 
@@ -77,7 +80,8 @@ async def main() -> int:
     parser.add_argument("--page")
     parser.add_argument("address", nargs="+")
     arguments = parser.parse_args()
-    return sum([await over(address, arguments) for address in arguments.address])
+    with trio.fail_after(END_S):
+        return sum([await over(address, arguments) for address in arguments.address])
 
 
 if __name__ == "__main__":
