@@ -149,7 +149,7 @@ async fn spells(
     arguments: &Arguments,
     modules: &[PathBuf; 2],
 ) -> anyhow::Result<(Measured, Measured)> {
-    let common = "[network]\nname = \"pointsman-bench\"\n[mdns]\nenabled = false\n[bluetooth]\nenabled = false\n\
+    let common = "[network]\nname = \"pointsman-bench\"\n[mdns]\nenabled = false\n[bluetooth]\nenabled = false\n[nat]\nupnp = false\n\
          [peers]\nmax_links = 1\n[uplinks]\nothers = false\n\
          [[uplink]]\nname = \"lo\"\naddress = \"127.0.0.1\"\n\
          [listen]\nquic = false\ntcp = 0\n";

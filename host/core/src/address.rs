@@ -3,18 +3,27 @@
 //! ```text
 //! /ip4/192.0.2.7/udp/4001/quic-v1     /ip6/2001:db8::7/tcp/4001
 //! /dns/host.example/tcp/4001          /dns4/…  /dns6/…
+//! /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…/p2p-circuit
 //! ```
+//!
+//! The last leads through a relay, whose identity stands before `/p2p-circuit`.
 //!
 //! Adverts bring such texts from strangers, so their length is bounded before they are read,
 //! and what is accepted is written anew in one form: equal addresses are equal texts.
 
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
+use core::str::FromStr;
 
+use crate::id::PeerId;
 use crate::input::{Address, Protocol};
 
-/// Longest text of an address in bytes: the longest domain name, and the rest around it.
-pub const ADDRESS_BYTES_MAX: usize = 253 + 32;
+/// Longest text of an address in bytes: the longest domain name, the rest around it, and a
+/// relay's identity.
+pub const ADDRESS_BYTES_MAX: usize = 253 + 32 + RELAY_BYTES_MAX;
+
+/// `/p2p/` with an identity, and `/p2p-circuit`.
+const RELAY_BYTES_MAX: usize = 5 + 52 + 12;
 
 /// Longest domain name, and longest label in one, in bytes (RFC 1035, 2.3.4).
 const DOMAIN_BYTES_MAX: usize = 253;
@@ -32,12 +41,21 @@ impl fmt::Display for InvalidAddress {
 
 impl core::error::Error for InvalidAddress {}
 
+impl InvalidAddress {
+    pub(crate) const fn new(why: &'static str) -> Self {
+        Self(why)
+    }
+}
+
+const NO_RELAY: InvalidAddress = InvalidAddress("no peer id of a relay before `/p2p-circuit`");
+
 impl Address {
     /// Reads a multiaddr of the forms told in [`crate::address`], without the peer's identity.
     pub fn parse(text: &str) -> Result<Self, InvalidAddress> {
         const FORM: InvalidAddress = InvalidAddress(
             "an address is `/ip4/…`, `/ip6/…`, `/dns/…`, `/dns4/…` or `/dns6/…`, \
-             then `/udp/PORT/quic-v1` or `/tcp/PORT`",
+             then `/udp/PORT/quic-v1` or `/tcp/PORT`; through a relay `/p2p/RELAY/p2p-circuit` \
+             follows",
         );
         if text.len() > ADDRESS_BYTES_MAX {
             return Err(InvalidAddress("longer than any address"));
@@ -58,11 +76,32 @@ impl Address {
             "udp" if part()? == "quic-v1" => (Protocol::Quic, "/quic-v1"),
             _ => return Err(FORM),
         };
-        match parts.next() {
-            None => Ok(Self { text: format!("/{kind}/{host}/{below}/{port}{end}"), protocol }),
-            Some("p2p") => Err(InvalidAddress("leave out `/p2p/…`: the peer is named beside it")),
-            Some(_) => Err(FORM),
+        let text = format!("/{kind}/{host}/{below}/{port}{end}");
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (None, ..) => Ok(Self { text, protocol }),
+            (Some("p2p"), Some(relay), Some("p2p-circuit"), None) => {
+                let relay = PeerId::from_str(relay).map_err(|_| NO_RELAY)?;
+                Ok(Self::through(&text, relay))
+            }
+            (Some("p2p"), Some(_), None, None) => {
+                Err(InvalidAddress("leave out `/p2p/…`: the peer is named beside it"))
+            }
+            (Some(_), ..) => Err(FORM),
         }
+    }
+
+    /// Where whoever has a reservation at a relay is reached; `at` is the relay's own address.
+    fn through(at: &str, relay: PeerId) -> Self {
+        Self { text: format!("{at}/p2p/{relay}/p2p-circuit"), protocol: Protocol::Circuit }
+    }
+
+    /// Reads the address of a peer with its identity at the end: `/ip4/…/p2p/12D3KooW…`.
+    pub fn parse_with_peer(text: &str) -> Result<(Self, PeerId), InvalidAddress> {
+        const FORM: InvalidAddress =
+            InvalidAddress("an address with `/p2p/` and the peer id at its end");
+        let (address, peer) = text.rsplit_once("/p2p/").ok_or(FORM)?;
+        let peer = peer.parse().map_err(|_| FORM)?;
+        Ok((Self::parse(address)?, peer))
     }
 }
 
@@ -107,6 +146,10 @@ fn port_of(text: &str) -> Result<u16, InvalidAddress> {
 mod tests {
     use super::*;
 
+    const RELAY: &str = "12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq";
+    const CIRCUIT: &str = "/ip4/192.0.2.7/udp/1/quic-v1/p2p/\
+        12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq/p2p-circuit";
+
     #[test]
     fn every_form_that_can_be_dialled_is_read() {
         let forms = [
@@ -117,6 +160,7 @@ mod tests {
             ("/dns/host.example/tcp/4001", Protocol::Tcp),
             ("/dns4/xn--bcher-kva.example/udp/4001/quic-v1", Protocol::Quic),
             ("/dns6/a_b/tcp/4001", Protocol::Tcp),
+            (CIRCUIT, Protocol::Circuit),
         ];
         for (text, protocol) in forms {
             assert_eq!(Address::parse(text), Ok(Address { text: text.into(), protocol }));
@@ -172,6 +216,11 @@ mod tests {
             "/dnsaddr/host.example",
             "/unix/run/socket",
             "/p2p-circuit/p2p-circuit/p2p-circuit",
+            "/ip4/192.0.2.7/tcp/4001/p2p-circuit",
+            "/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW/p2p-circuit",
+            &format!("{CIRCUIT}/p2p-circuit"),
+            &format!("{CIRCUIT}/p2p/{RELAY}"),
+            &format!("{CIRCUIT}{CIRCUIT}"),
             &format!("/dns/{label}/tcp/4001"),
             &format!("/dns/{domain}/tcp/4001"),
             &"/ip4/192.0.2.7".repeat(1000),
@@ -185,5 +234,16 @@ mod tests {
     fn an_address_with_the_peer_in_it_says_to_leave_that_out() {
         let error = Address::parse("/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW");
         assert!(error.is_err_and(|error| error.to_string().contains("leave out `/p2p/")));
+    }
+
+    #[test]
+    fn an_address_with_its_peer_is_read_apart() {
+        let bare = "/ip4/192.0.2.7/tcp/4001";
+        let read = Address::parse_with_peer(&format!("{bare}/p2p/{RELAY}"));
+        let address = Address::parse(bare).expect("a form of ours");
+        assert_eq!(read, Ok((address, RELAY.parse().expect("a peer id"))));
+        for text in [bare, "/p2p/x", &format!("/p2p/{RELAY}"), &format!("{bare}/p2p/x")] {
+            assert!(Address::parse_with_peer(text).is_err(), "{text}");
+        }
     }
 }

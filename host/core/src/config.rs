@@ -49,6 +49,8 @@ pub struct Config {
     pub dht: DhtConfig,
     /// `[bluetooth]`: what the radio itself is told.
     pub bluetooth: RadioConfig,
+    /// `[nat]`: the ways in and out where there is no direct one.
+    pub nat: NatConfig,
     /// The part that the Node uses.
     pub node: NodeConfig,
     /// `[policy.selector]`.
@@ -115,8 +117,8 @@ pub struct RadioConfig {
 pub struct DhtConfig {
     /// `enabled`: whether this node takes part.
     pub enabled: bool,
-    /// `bootstrap`: nodes to begin with.
-    pub bootstrap: Vec<Bootstrap>,
+    /// `bootstrap`: nodes to begin with, with their identities.
+    pub bootstrap: Vec<(Address, PeerId)>,
     /// `mode`: whether it also answers others.
     pub mode: DhtMode,
     /// `private_addresses`: whether addresses that lead nowhere from elsewhere are told and
@@ -135,21 +137,40 @@ pub enum DhtMode {
     Server,
 }
 
-/// A node to begin with, and where it is.
+/// `[nat]`, but for what the Node has of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bootstrap {
-    /// Who.
-    pub peer: PeerId,
-    /// Where.
-    pub address: Address,
+pub struct NatConfig {
+    /// `relay_client`: whether peers are reached through relays, and this node too where it is
+    /// not reached otherwise.
+    pub relay_client: bool,
+    /// `relays`: known relays, with their identities.
+    pub relays: Vec<(Address, PeerId)>,
+    /// `relay_server`: whether this node relays for others.
+    pub relay_server: bool,
+    /// What it relays at most.
+    pub relay: RelayLimits,
+    /// `hole_punching`: whether a relayed link is followed by the try to make a direct one.
+    pub hole_punching: bool,
+    /// `probes`: whether others are asked to find out which addresses lead here, and are told
+    /// the same.
+    pub probes: bool,
+    /// `upnp`: whether the router is asked to let others in.
+    pub upnp: bool,
+    /// `external_addresses`: addresses that are known to lead here.
+    pub external_addresses: Vec<Address>,
 }
 
-impl Bootstrap {
-    /// Reads an address with the peer at its end: `/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, peer) = text.split_once("/p2p/")?;
-        Some(Self { peer: peer.parse().ok()?, address: Address::parse(address).ok()? })
-    }
+/// What a relay server does at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayLimits {
+    /// `relay_circuits`: circuits at once.
+    pub circuits: u32,
+    /// `relay_circuits_per_peer`: of these between one peer and others.
+    pub circuits_per_peer: u32,
+    /// `relay_circuit_ms`: how long one lasts, in microseconds.
+    pub circuit_us: u64,
+    /// `relay_circuit_mib`: how much one carries, in MiB; 0: without bound.
+    pub circuit_mib: u32,
 }
 
 /// One `[[peer]]`.
@@ -192,6 +213,9 @@ pub struct NodeConfig {
     pub retry_min_us: u64,
     /// `dial.retry_max_ms`, in microseconds.
     pub retry_max_us: u64,
+    /// `nat.relay_standby_ms`: a relayed link is closed when a direct one has been good for so
+    /// long, in microseconds; `None`: never.
+    pub relay_standby_us: Option<u64>,
     /// `delivery.ttl_ms` by class, in microseconds; `None`: never expires.
     pub ttl_us: [Option<u64>; 3],
     /// `delivery.duplicates_permille`: bytes that hedging and duplication may add, in

@@ -23,15 +23,27 @@ impl fmt::Debug for PeerId {
 const PEER_ID_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
 
 /// Bytes of a peer's identity before base58.
-const PEER_ID_BYTES: usize = PEER_ID_PREFIX.len() + 32;
+pub const PEER_ID_BYTES: usize = PEER_ID_PREFIX.len() + 32;
 
-impl fmt::Display for PeerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl PeerId {
+    /// Its bytes in libp2p's messages: what the text form encodes.
+    pub fn to_multihash(&self) -> [u8; PEER_ID_BYTES] {
         let mut bytes = [0; PEER_ID_BYTES];
         let (prefix, key) = bytes.split_at_mut(PEER_ID_PREFIX.len());
         prefix.copy_from_slice(&PEER_ID_PREFIX);
         key.copy_from_slice(&self.0);
-        f.pad(&bs58::encode(bytes).into_string())
+        bytes
+    }
+
+    /// The peer of such bytes; `None` for an identity of another kind.
+    pub fn from_multihash(bytes: &[u8]) -> Option<Self> {
+        bytes.strip_prefix(&PEER_ID_PREFIX)?.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&bs58::encode(self.to_multihash()).into_string())
     }
 }
 
@@ -41,8 +53,7 @@ impl FromStr for PeerId {
     fn from_str(text: &str) -> Result<Self, InvalidPeerId> {
         let mut bytes = [0; PEER_ID_BYTES];
         let length = bs58::decode(text).onto(&mut bytes).map_err(|_| InvalidPeerId)?;
-        let key = bytes.get(..length).and_then(|whole| whole.strip_prefix(&PEER_ID_PREFIX));
-        key.and_then(|key| key.try_into().ok()).map(Self).ok_or(InvalidPeerId)
+        bytes.get(..length).and_then(Self::from_multihash).ok_or(InvalidPeerId)
     }
 }
 
@@ -78,6 +89,14 @@ numbers! {
     Token(u64),
     /// The Node's number for a peer, in the order of their appearance; policies see this one.
     PeerNumber(u32),
+}
+
+impl DialId {
+    /// For a link that this side dialled without an order, through a hole that was punched for
+    /// it: above all that the Node hands out, and growing like those.
+    pub fn unordered(link: LinkId) -> Self {
+        Self((1 << 60) + u64::from(link.0))
+    }
 }
 
 /// An instant: microseconds of a monotonic clock that counts suspended time too.

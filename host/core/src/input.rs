@@ -8,8 +8,9 @@ use crate::bluetooth::neighbours::RadioTraits;
 use crate::bluetooth::stream::Carrier;
 use crate::config::NodeConfig;
 use crate::frame::{Channel, Frame, FrameError};
-use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, Token, UplinkId};
+use crate::id::{DialId, LinkId, PeerId, Time, Token, UplinkId};
 use crate::policy::{Failover, Role, Selector, Swap};
+use crate::reputation::{Cause, Recollection, Subject};
 use pointsman_sdk::reputation::Standing;
 
 pub use pointsman_sdk::Transport;
@@ -23,6 +24,8 @@ pub enum Protocol {
     Tcp,
     /// A byte stream over Bluetooth LE (GATT, or an L2CAP channel) with Noise and yamux.
     Bluetooth,
+    /// A byte stream through a relay server (libp2p's circuit relay v2) with Noise and yamux.
+    Circuit,
 }
 
 /// A local interface with its routes, as the shell sees it now.
@@ -132,11 +135,11 @@ pub struct NewLink {
     pub protocol: Protocol,
     /// The interface that it is bound to.
     pub uplink: UplinkId,
-    /// The order that made it; `None` where the peer dialled.
+    /// The order that made it, or [`DialId::unordered`]; `None` where the peer dialled.
     pub dial: Option<DialId>,
     /// Largest datagram that it takes, in bytes; 0 without datagrams.
     pub datagram_bytes: u32,
-    /// The remote address, for people.
+    /// The remote address, for people; through a relay that of the relay.
     pub remote: String,
 }
 
@@ -286,10 +289,33 @@ pub enum Input {
     /// A reputation policy's answer to [`Output::Fold`](crate::output::Output::Fold).
     Stood {
         /// Whose.
-        peer: PeerNumber,
+        about: Subject,
         /// What it is now.
         standing: Standing,
     },
+    /// The shell saw a peer do something: in the DHT, as a relay.
+    Observed {
+        /// Who, as proven.
+        peer: PeerId,
+        /// What.
+        because: Cause,
+        /// How often: 1 for a single event.
+        weight: u32,
+    },
+    /// A peer says where another one stands with it.
+    Hearsay {
+        /// Who says it, as proven.
+        from: PeerId,
+        /// Of whom.
+        about: PeerId,
+        /// From [`Standing::SCORE_MIN`] to [`Standing::SCORE_MAX`].
+        score: i32,
+    },
+    /// The peers without whom a part of the network could not be reached, all of them: none is
+    /// shunned or evicted.
+    Bridges(Vec<PeerId>),
+    /// What was stored of peers and subnets in earlier runs.
+    Recalled(Vec<Recollection>),
 }
 
 /// A message as an application hands it over.

@@ -7,8 +7,10 @@
 
 pub mod address;
 pub mod bluetooth;
+mod chance;
 pub mod config;
 mod delivery;
+pub mod dht;
 pub mod frame;
 pub mod id;
 pub mod input;
@@ -19,8 +21,8 @@ pub mod node;
 pub mod output;
 mod peers;
 pub mod policy;
-mod reach;
-mod reputation;
+pub mod reputation;
 pub mod snapshot;
+pub mod subnet;
 
 pub use node::Node;

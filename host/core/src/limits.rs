@@ -2,6 +2,8 @@
 //!
 //! What libraries bound on our behalf is listed at the end, with the bound.
 
+use crate::address::ADDRESS_BYTES_MAX;
+
 /// Largest message that an application may hand over, in bytes. A message is held whole by
 /// sender and receiver, so this times the number of senders bounds memory.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -36,6 +38,24 @@ pub const STANDINGS_MAX: usize = 4096;
 /// Peers about which the reputation policy is asked in one second.
 pub const FOLDS_PER_STEP_MAX: usize = 128;
 
+/// Subnets of which something is known. The one nearest to unknown makes room.
+pub const SUBNETS_MAX: usize = 1024;
+
+/// Subnets about which the reputation policy is asked in one second.
+pub const SUBNET_FOLDS_PER_STEP_MAX: usize = 32;
+
+/// Subnets that are kept of one peer: those that its newest links came from.
+pub const SUBNETS_PER_PEER_MAX: usize = 4;
+
+/// Causes that are kept of one peer.
+pub const CAUSES_PER_PEER_MAX: usize = 12;
+
+/// Words of others that are kept about one peer.
+pub const HEARSAY_PER_PEER_MAX: usize = 8;
+
+/// Recollections that are handed out to be stored at once.
+pub const RECOLLECTIONS_MAX: usize = 1024;
+
 /// Peers that are measured over time: those with the most messages of those with links.
 pub const WATCHED_PEERS_MAX: usize = 32;
 
@@ -48,6 +68,36 @@ pub const LINKS_MAX: usize = 1024;
 /// Live links to one peer: a verdict's set has 16 bits.
 pub const LINKS_PER_PEER_MAX: usize = 16;
 
+/// Connections beside the links: queries, reservations, probes, and libp2p programs of other
+/// make. Both together are bounded, so links are never kept out by fewer guests than this.
+pub const GUESTS_MAX: usize = 512;
+
+/// Connections to one peer beside its links.
+pub const GUESTS_PER_PEER_MAX: usize = 8;
+
+/// Relays that are remembered: those of the config, and those that were met. Of the latter the
+/// oldest makes room.
+pub const RELAYS_KNOWN_MAX: usize = 16;
+
+/// Relays at which this node has a reservation at once.
+pub const RESERVATIONS_MAX: usize = 2;
+
+/// Circuits through this node at once, whatever is configured. Each takes two substreams, with
+/// their windows, and 16 KiB.
+pub const RELAY_CIRCUITS_MAX: usize = 1024;
+
+/// Circuits between one peer and others: they share its connection's substreams.
+pub const RELAY_CIRCUITS_PER_PEER_MAX: usize = 32;
+
+/// Peers that have a reservation here at once.
+pub const RELAY_RESERVATIONS_MAX: usize = 256;
+
+/// Dials through relays that wait for the connection to their relay.
+pub const CIRCUITS_PENDING_MAX: usize = DIALS_MAX;
+
+/// Addresses of ours that are remembered with what is known of them.
+pub const EXTERNAL_ADDRESSES_MAX: usize = 32;
+
 /// Local interfaces.
 pub const UPLINKS_MAX: usize = 32;
 
@@ -59,6 +109,13 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 16;
 
 /// Dials under way at once, in total.
 pub const DIALS_MAX: usize = 64;
+
+/// Of these, dials of discouraged peers.
+pub const DISCOURAGED_DIALS_MAX: usize = DIALS_MAX / 4;
+
+/// Links that are closed to make room for better ones, and not gone yet: so many may be there
+/// beyond [`LINKS_MAX`].
+pub const REPLACED_LINKS_MAX: usize = 16;
 
 /// Messages that wait for one peer in one class.
 pub const QUEUE_MESSAGES_MAX: usize = 16_384;
@@ -126,8 +183,9 @@ pub const ESTABLISHED_PER_ADDRESS_MAX: u32 = 64;
 /// in their handshake at once, both ways. The oldest makes room.
 pub const UNCLAIMED_LINKS_MAX: usize = 512;
 
-/// Substreams that a peer may open on one link. It needs four, and identify's one.
-pub const SUBSTREAMS_PER_LINK_MAX: usize = 16;
+/// Substreams that a peer may open on one connection: a link's four, identify's, some queries,
+/// and the circuits of a relay.
+pub const SUBSTREAMS_PER_LINK_MAX: usize = 64;
 
 /// Resident memory above which no further connection is accepted, in bytes.
 pub const MEMORY_BYTES_MAX: usize = 1 << 30;
@@ -228,6 +286,76 @@ pub const BLUETOOTH_EVENTS_PER_S: u32 = 8;
 /// Peers that are remembered as not welcome over Bluetooth.
 pub const BLUETOOTH_UNWELCOME_MAX: usize = 1024;
 
+/// Longest multiaddr that is read of the phone book, in bytes: an address through a relay, which
+/// names two peers beside it.
+pub const DHT_ADDRESS_BYTES_MAX: usize = 512;
+/// Addresses that are kept of one contact.
+pub const DHT_ADDRESSES_PER_CONTACT_MAX: usize = 8;
+/// Addresses of one contact that are looked at in a reply.
+pub const DHT_ADDRESSES_READ_MAX: usize = 32;
+/// Peers in one bucket of the routing table: Kademlia's k, and libp2p's.
+pub const DHT_BUCKET_MAX: usize = 20;
+/// Of these, peers of one subnet. An attacker with one /24 gets a tenth of a bucket.
+pub const DHT_SUBNET_PER_BUCKET_MAX: usize = 2;
+/// Peers of one subnet in the whole routing table.
+pub const DHT_SUBNET_PER_TABLE_MAX: usize = 3;
+/// Contacts of one reply that are used: a reply of an honest node has no more.
+pub const DHT_REPLY_CONTACTS_MAX: usize = DHT_BUCKET_MAX;
+/// Contacts of one reply that are looked at, for as many that can be used. A longer reply breaks
+/// the protocol.
+pub const DHT_REPLY_READ_MAX: usize = 64;
+/// Disjoint paths of one lookup.
+pub const DHT_PATHS_MAX: usize = 8;
+/// Contacts of one subnet on a path, and in a reply, that are asked before all others were.
+pub const DHT_SUBNET_PER_PATH_MAX: usize = 3;
+/// Contacts that a path of a lookup keeps, of at most some 4 kB of addresses each.
+pub const DHT_SHORTLIST_MAX: usize = 128;
+/// Questions of one lookup under way at once.
+pub const DHT_LOOKUP_PARALLEL_MAX: usize = 16;
+/// Questions of one lookup in all.
+pub const DHT_LOOKUP_ASKS_MAX: usize = 400;
+/// Peers that a crawl keeps, of about 1 kB each, and at most some 10 kB.
+pub const DHT_CRAWL_NODES_MAX: usize = 16_384;
+/// Entries that are kept of one peer's table: 16 buckets.
+pub const DHT_CRAWL_ENTRIES_MAX: usize = 16 * DHT_BUCKET_MAX;
+/// Questions of a crawl under way at once.
+pub const DHT_CRAWL_PARALLEL_MAX: usize = 128;
+/// Lookups that the size of the network is estimated from.
+pub const DHT_SIZE_SAMPLES_MAX: usize = 150;
+/// Peers that the store remembers, with their addresses. Those that were only heard of make
+/// room first.
+pub const STORE_PEERS_MAX: usize = 16_384;
+/// Addresses that the store keeps of one peer: the ones that worked last.
+pub const STORE_ADDRESSES_PER_PEER_MAX: usize = 8;
+/// Standings of peers in the store: of those that are not kept at the moment as well, so that
+/// staying away for a while washes nobody clean.
+pub const STORE_STANDINGS_MAX: usize = 65_536;
+/// Standings of subnets in the store.
+pub const STORE_SUBNETS_MAX: usize = 16_384;
+/// Reasons that are kept of a standing: the newest.
+pub const STORE_REASONS_MAX: usize = 8;
+/// Bytes of the text of a reason.
+pub const STORE_REASON_BYTES_MAX: usize = 128;
+/// Signed records in the store. Most have some 400 bytes.
+pub const STORE_RECORDS_MAX: usize = 16_384;
+/// Bytes of a record's key.
+pub const STORE_RECORD_KEY_BYTES_MAX: usize = 64;
+/// Bytes of a record: all addresses of a peer, and a signature.
+pub const STORE_RECORD_BYTES_MAX: usize = 8 << 10;
+/// Named values in the store; their names are ours.
+pub const STORE_VALUES_MAX: usize = 64;
+/// Bytes of the name of such a value.
+pub const STORE_VALUE_NAME_BYTES_MAX: usize = 64;
+/// Bytes of such a value.
+pub const STORE_VALUE_BYTES_MAX: usize = 256 << 10;
+/// Changed rows that wait for the disk. From half of it on they wait no longer; when full,
+/// further ones are refused and counted.
+pub const STORE_CHANGES_MAX: usize = 16_384;
+/// Corrupt store files that are kept beside the store: the newest.
+pub const STORE_ASIDE_MAX: usize = 3;
+/// Bytes of the store's file that are kept in memory.
+pub const STORE_CACHE_BYTES: usize = 8 << 20;
+
 // Bounded by libraries:
 // - yamux 0.14 lets a peer send 256 KiB on a stream before we read it. What it grows that to
 //   is at most 1 GiB for a connection in all, and only as fast as we do read.
@@ -244,7 +372,10 @@ const _: () = {
     assert!(WINDOW_MESSAGES_MAX >= QUEUE_MESSAGES_MAX as u64);
     assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);
     assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
+    assert!(SUBSTREAMS_PER_LINK_MAX >= RELAY_CIRCUITS_PER_PEER_MAX + 16);
     assert!(LINKS_MAX > BLUETOOTH_LINKS_MAX);
+    assert!(LINKS_MAX > REPLACED_LINKS_MAX);
+    assert!(DISCOURAGED_DIALS_MAX > 0 && DISCOURAGED_DIALS_MAX < DIALS_MAX);
     assert!(NEIGHBOURS_PER_RADIO_MAX > NEIGHBOURS_FRESH_MIN + BLUETOOTH_LINKS_MAX);
     assert!(LINK_QUEUE_FRAMES > INFLIGHT_PACKETS_MAX);
     assert!(RADIO_VALUE_BYTES_MIN < GATT_VALUE_BYTES_MAX);
@@ -252,5 +383,6 @@ const _: () = {
     assert!(RADIO_SEND_BYTES_MAX >= 2 * L2CAP_WINDOW_BYTES_MAX);
     // Its window is told in 16 bits.
     assert!(RADIO_RECEIVE_BYTES_MAX <= u16::MAX as usize);
+    assert!(STORE_RECORD_BYTES_MAX >= ADDRESSES_PER_PEER_MAX * ADDRESS_BYTES_MAX + 1024);
     assert!(UNCLAIMED_LINKS_MAX >= PENDING_INBOUND_MAX as usize + DIALS_MAX);
 };

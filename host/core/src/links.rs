@@ -204,6 +204,11 @@ impl Link {
         matches!(self.state, LinkState::Up | LinkState::Suspect)
     }
 
+    /// Whether it leads through a relay.
+    pub(crate) fn is_relayed(&self) -> bool {
+        self.new.transport == Transport::Relay
+    }
+
     /// Whether anything on it was acknowledged.
     pub(crate) fn is_proven(&self) -> bool {
         self.proven

@@ -10,12 +10,15 @@
 //! up where a peer is), `greeting` admits it,
 //! `receiving` takes what it brings, `sending` asks the selector what goes on it, and
 //! `failing` notices that it falters and asks the failover policy, `obeying` does what that
-//! says, `nearby` does what the radio neighbourhood wishes, and `observing` keeps what was seen for the policies that are asked off the loop.
+//! says, `nearby` does what the radio neighbourhood wishes, `relaying` makes do with relays, and
+//! `observing` keeps what was seen for the policies that are asked off the loop.
+//! `trusting` makes of that what a peer is worth and what follows, `explaining` says why.
 //! `proving` exchanges the policies themselves, `judging` and `watching` see what the new ones
 //! are worth, `deciding` tells of their decisions.
 
 mod deciding;
 mod dialling;
+mod explaining;
 mod failing;
 mod greeting;
 mod judging;
@@ -24,16 +27,19 @@ mod obeying;
 mod observing;
 mod proving;
 mod receiving;
+mod relaying;
 mod report;
 mod seeking;
 mod sending;
 mod timers;
+mod trusting;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::bluetooth::RadioAddress;
 use crate::bluetooth::neighbours::Neighbourhood;
+use crate::chance::Chance;
 use crate::config::NodeConfig;
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, Input, Uplink};
@@ -43,6 +49,7 @@ use crate::output::{Event, Fate, Output, Refusal};
 use crate::peers::Peers;
 use crate::policy::Misconduct;
 use crate::policy::slot::{FailoverSlot, SelectorSlot};
+use crate::reputation::Subnets;
 use deciding::Sampler;
 use pointsman_sdk::UNKNOWN;
 use proving::Proving;
@@ -63,14 +70,20 @@ pub struct Node {
     me: PeerId,
     config: NodeConfig,
     session: u64,
-    /// State of the generator that every choice by chance draws from (SplitMix64).
-    chance: u64,
+    /// What every choice by chance draws from.
+    chance: Chance,
     now: Time,
     power: Power,
     uplinks: BTreeMap<UplinkId, Uplink>,
     /// Bytes of packets that went over each interface since the start, both ways.
     used_bytes: BTreeMap<UplinkId, u64>,
     peers: Peers,
+    /// What is known of the networks that peers came from.
+    subnets: Subnets,
+    /// Peers without whom a part of the network could not be reached.
+    bridges: BTreeSet<PeerId>,
+    /// Peers that are to be looked at when there is room for a dial.
+    wanting: BTreeSet<PeerNumber>,
     links: BTreeMap<LinkId, Link>,
     dials: BTreeMap<DialId, (PeerNumber, Address, UplinkId)>,
     /// Dials to whoever is at a radio's address.
@@ -109,12 +122,15 @@ impl Node {
             me,
             config,
             session,
-            chance: session,
+            chance: Chance::new(session),
             now: Time::default(),
             power: Power::default(),
             uplinks: BTreeMap::new(),
             used_bytes: BTreeMap::new(),
-            peers: Peers::default(),
+            peers: Peers::new(session),
+            subnets: Subnets::default(),
+            bridges: BTreeSet::new(),
+            wanting: BTreeSet::new(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
             approaches: BTreeMap::new(),
@@ -178,9 +194,14 @@ impl Node {
             }
             Input::RollBack(role) => self.roll_back(role, Misconduct::Ordered),
             Input::SampleDecisions { every } => self.sampler.sample(every),
-            Input::Stood { peer, standing } => self.stood(peer, standing),
+            Input::Stood { about, standing } => self.stood(about, standing),
+            Input::Observed { peer, because, weight } => self.observed(peer, because, weight),
+            Input::Hearsay { from, about, score } => self.hearsay(&from, &about, score),
+            Input::Bridges(peers) => self.bridges(peers),
+            Input::Recalled(stored) => self.recalled(stored),
         }
         self.obey_neighbours();
+        self.dial_wanting();
     }
 
     /// The next order, until there are none.
@@ -220,11 +241,7 @@ impl Node {
 
     /// The next draw of chance.
     fn draw(&mut self) -> u64 {
-        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.chance;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.chance.draw()
     }
 
     /// Time passed: whatever is due is done.

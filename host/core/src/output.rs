@@ -8,9 +8,10 @@ use crate::bluetooth::RadioAddress;
 use crate::bluetooth::advert::PAYLOAD_BYTES;
 use crate::bluetooth::neighbours::Scanning;
 use crate::frame::{Channel, Frame};
-use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, Token, UplinkId};
+use crate::id::{DialId, LinkId, PeerId, Time, Token, UplinkId};
 use crate::input::{Address, DialFailure, DownReason};
 use crate::policy::{AnomalyQuestion, Decision, Misconduct, ReputationQuestion, Role, Strike};
+use crate::reputation::{Level, Subject};
 use pointsman_sdk::Outcome;
 
 /// An order.
@@ -89,12 +90,24 @@ pub enum Output {
     /// Ask the reputation policy, off the loop. Answered by `Stood`.
     Fold {
         /// About whom.
-        peer: PeerNumber,
+        about: Subject,
         /// What.
         question: ReputationQuestion,
     },
     /// Ask the anomaly policy, off the loop.
     Inspect(AnomalyQuestion),
+    /// A peer stands elsewhere: its level changed, or its score by a good deal. At most one
+    /// for a peer in a second.
+    StandingChanged {
+        /// Who.
+        peer: PeerId,
+        /// The effective score.
+        score: i32,
+        /// How it is treated from now on.
+        level: Level,
+        /// How it was treated when this was last told.
+        was: Level,
+    },
 }
 
 /// A message that arrived.
@@ -170,10 +183,15 @@ pub enum CloseReason {
     OutOfSight,
     /// The neighbour at its other end was going away, and another link is there.
     Faded,
-    /// Another radio link to the same peer does as well, or there are enough of them.
+    /// Another link to the same peer does as well: a radio link beside another, or one through
+    /// a relay beside a direct one. Or there are enough of them.
     Spare,
     /// Nothing was heard for so long that the protocol below must be wrong.
     Dead,
+    /// The peer did so much that is forbidden that it is shunned.
+    Shunned,
+    /// Its place was needed for a peer that stands better.
+    Evicted,
 }
 
 /// What a peer did that the protocol forbids.

@@ -1,17 +1,21 @@
 //! Peers: who they are, where they may be reachable, and what is on its way to and from them.
 //!
-//! A peer is kept from its first sighting, link or message on. When there are too many, the
-//! one that was of no use for longest makes room; one that has links, messages or a line in
+//! A peer is kept from its first sighting, link or message on. When there are too many, a
+//! discouraged one makes room, then the one that was of no use for longest; one that has links, messages or a line in
 //! the config stays. What was seen of it outlives it.
 
+use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pointsman_sdk::selector::{Class, Verdict};
 
+use crate::chance::Chance;
 use crate::delivery::{Inbox, Outbox};
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, DialFailure, Source};
-use crate::reputation::{Memory, Record};
+use crate::limits::SUBNETS_PER_PEER_MAX;
+use crate::reputation::{Hearsay, Level, Memory, Record, Score};
+use crate::subnet::Subnet;
 
 /// Bytes that may be spent on copies without having been earned, so that a peer with little
 /// traffic can be hedged too.
@@ -19,6 +23,9 @@ const DUPLICATE_BURST_BYTES: u64 = 256 << 10;
 
 /// The time in which that allowance is whole again, in microseconds.
 const DUPLICATE_REFILL_US: u64 = 60_000_000;
+
+/// One peer in so many is spared the consequences of its score, by lot.
+const SPARED_ONE_IN: u64 = 16;
 
 /// What was saved up for copies never exceeds this.
 const DUPLICATE_BYTES_MAX: u64 = 4 << 20;
@@ -70,6 +77,28 @@ impl Lane {
     }
 }
 
+/// How far a peer is trusted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trust {
+    pub(crate) score: Score,
+    pub(crate) level: Level,
+    /// Since when it has that level.
+    pub(crate) since: Time,
+    /// What was last told of it.
+    pub(crate) told: (i32, Level),
+    /// By lot its score has no say in whom to dial first or to evict, so that scoring alone
+    /// can't choose all company.
+    pub(crate) is_spared: bool,
+}
+
+impl Trust {
+    /// What counts when peers are compared.
+    pub(crate) fn rank(&self) -> Level {
+        let spared = self.is_spared && self.level == Level::Discouraged;
+        if spared { Level::Unknown } else { self.level }
+    }
+}
+
 /// A peer.
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -97,6 +126,12 @@ pub(crate) struct Peer {
     pub(crate) next_tick: Option<Time>,
     /// What was seen of it, and where that has it stand.
     pub(crate) record: Record,
+    /// What others say of it.
+    pub(crate) hearsay: Hearsay,
+    /// Where its links came from or led to, the newest last.
+    pub(crate) subnets: Vec<Subnet>,
+    /// What follows from all of that.
+    pub(crate) trust: Trust,
     /// The mask of its links is that of a failover policy that is gone, and ends then.
     pub(crate) inherited_until: Option<Time>,
 }
@@ -127,6 +162,9 @@ impl Peer {
             tell_acks_on: None,
             next_tick: None,
             record: Record::default(),
+            hearsay: Hearsay::default(),
+            subnets: Vec::new(),
+            trust: Trust::default(),
             inherited_until: None,
         }
     }
@@ -145,6 +183,16 @@ impl Peer {
                 !place.sources.contains(&Source::Config)
                     && place.attempts.values().all(|attempt| attempt.dialling.is_none())
             })
+    }
+
+    /// A link to it has this address at its other end.
+    pub(crate) fn came_from(&mut self, remote: &str) {
+        let Some(subnet) = Subnet::of_link(remote) else { return };
+        self.subnets.retain(|&known| known != subnet);
+        if self.subnets.len() >= SUBNETS_PER_PEER_MAX {
+            self.subnets.remove(0);
+        }
+        self.subnets.push(subnet);
     }
 
     /// What was told on a link that is gone is told again on another.
@@ -197,10 +245,15 @@ pub(crate) struct Peers {
     numbers: BTreeMap<PeerId, PeerNumber>,
     next: u32,
     /// What was seen of peers that made room.
-    memory: Memory,
+    pub(crate) memory: Memory,
+    chance: Chance,
 }
 
 impl Peers {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { chance: Chance::new(seed.rotate_left(32)), ..Self::default() }
+    }
+
     pub(crate) fn number(&self, id: &PeerId) -> Option<PeerNumber> {
         self.numbers.get(id).copied()
     }
@@ -238,8 +291,9 @@ impl Peers {
     fn admit(&mut self, now: Time, id: PeerId, max: usize) -> Option<PeerNumber> {
         if self.by_number.len() >= max {
             let idle = self.by_number.values().filter(|peer| peer.is_idle());
-            let stalest = idle.min_by_key(|peer| (peer.useful_at, peer.number))?.number;
-            let gone = self.by_number.remove(&stalest)?;
+            let worth = |peer: &&Peer| (Reverse(peer.trust.rank()), peer.useful_at, peer.number);
+            let least = idle.min_by_key(worth)?.number;
+            let gone = self.by_number.remove(&least)?;
             self.numbers.remove(&gone.id);
             self.memory.keep(gone.id, gone.record);
         }
@@ -247,7 +301,9 @@ impl Peers {
         self.next = self.next.wrapping_add(1);
         self.numbers.insert(id, number);
         let record = self.memory.recall(&id);
-        self.by_number.insert(number, Peer { record, ..Peer::new(id, number, now) });
+        let is_spared = self.chance.draw().is_multiple_of(SPARED_ONE_IN);
+        let trust = Trust { is_spared, since: now, ..Trust::default() };
+        self.by_number.insert(number, Peer { record, trust, ..Peer::new(id, number, now) });
         Some(number)
     }
 }

@@ -1,275 +1,147 @@
-//! Reputation: what was seen of a peer, first hand, and the standing that a policy made of it.
+//! Reputation: how far a peer is trusted, from what this node saw of it, and what follows.
 //!
-//! Observations are counted as traffic brings them, a number for each kind. At times the
-//! counts are handed out as one question; until its answer comes, new ones are counted apart.
-//! An answer that never comes loses nothing: the counts go into the next question. A peer that
-//! makes room for another leaves its record in [`Memory`], so that going and coming back
-//! washes nobody clean.
+//! What is seen is a [`Cause`], counted in a record; the reputation policy folds the counts into
+//! a standing, which this node keeps, stores and lets decay. That is the *first-hand* score. The
+//! *effective* score adds two things that a peer can't be blamed or praised for alone: a bad
+//! name of the subnet that it comes from, as long as little is known of itself, and hearsay.
+//! From the effective score follows a [`Level`], and from that what is dialled, kept, evicted.
 //!
-//! Nothing here is hearsay, nothing rests on what a frame says of its sender, and no count
-//! grows with more than its number.
+//! Nothing first-hand rests on what a frame says of its sender, and no count grows with more
+//! than its number.
 
-use std::collections::BTreeMap;
+mod cause;
+mod hearsay;
+mod level;
+mod memory;
+mod record;
+mod subnet;
 
-use pointsman_sdk::reputation::{Kind, Observation, Standing};
+use pointsman_sdk::reputation::Standing;
 
-use crate::id::{PeerId, Time};
-use crate::limits::STANDINGS_MAX;
-use crate::policy::ReputationQuestion;
+use crate::id::PeerId;
+use crate::subnet::Subnet;
 
-/// How many kinds of observations there are.
-pub(crate) const KINDS: usize = Kind::ALL.len();
+pub use cause::Cause;
+pub use level::Level;
 
-/// Observations of a peer wait so long for others to be folded with, in microseconds.
-const FOLD_US: u64 = 5_000_000;
+pub(crate) use hearsay::Hearsay;
+pub(crate) use memory::Memory;
+pub(crate) use record::Record;
+pub(crate) use subnet::Subnets;
 
-/// A standing is folded so often although nothing was seen, in microseconds: time alone may
-/// change it.
-const FOLD_IDLE_US: u64 = 60_000_000;
+/// Whom a standing is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A peer.
+    Peer(PeerId),
+    /// All peers of a subnet.
+    Subnet(Subnet),
+}
 
-/// An answer that takes so long does not come any more, in microseconds.
-const ANSWER_US: u64 = 10_000_000;
+/// What is stored of a peer or a subnet, to survive a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recollection {
+    /// Whom it is about.
+    pub about: Subject,
+    /// Where it stood. Its `updated_ms` means nothing outside of the run that made it.
+    pub standing: Standing,
+    /// How long before that had been judged, in milliseconds. Whoever stores it adds the time
+    /// that it lay there.
+    pub age_ms: u64,
+    /// How often it was seen to do what, in the order of
+    /// [`Kind::ALL`](pointsman_sdk::reputation::Kind::ALL).
+    pub seen: [u64; 7],
+    /// What it was seen to do: at most [`CAUSES_PER_PEER_MAX`](crate::limits::CAUSES_PER_PEER_MAX).
+    pub causes: Vec<RememberedCause>,
+}
 
-/// Counts of what was seen, by kind.
+/// How often a peer was seen to do one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RememberedCause {
+    /// What.
+    pub cause: Cause,
+    /// How often.
+    pub count: u64,
+    /// How long ago it last did, in milliseconds. Whoever stores it adds the time that it lay
+    /// there.
+    pub age_ms: u64,
+}
+
+/// Hearsay has so many hundredths of the weight.
+const HEARSAY_PERCENT: i32 = 20;
+
+/// A newcomer begins at so many hundredths of what its subnet stands at, where that is bad.
+const SUBNET_PERCENT: i32 = 50;
+
+/// After so many deeds of its own its subnet matters half as much.
+const DEEDS_HALF: u64 = 20;
+
+/// An effective score and what it is made of: their sum, within the range of scores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Evidence {
-    weights: [u32; KINDS],
-    newest: [Time; KINDS],
+pub struct Score {
+    /// What this node saw itself.
+    pub first_hand: i32,
+    /// What its subnet takes away: never more than 0.
+    pub subnet: i32,
+    /// What others say adds or takes away.
+    pub hearsay: i32,
 }
 
-impl Evidence {
-    fn note(&mut self, now: Time, kind: Kind, weight: u32) {
-        let at = kind as usize;
-        self.weights[at] = self.weights[at].saturating_add(weight);
-        self.newest[at] = self.newest[at].max(now);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.weights == [0; KINDS]
-    }
-
-    /// Whether the peer broke the protocol: that does not wait.
-    fn is_urgent(&self) -> bool {
-        self.weights[Kind::Invalid as usize] > 0 || self.weights[Kind::Spam as usize] > 0
-    }
-
-    fn add(&mut self, other: &Self) {
-        for kind in Kind::ALL {
-            self.note(other.newest[kind as usize], kind, other.weights[kind as usize]);
-        }
-    }
-
-    /// An observation for each kind that was seen, in the order of the newest of each.
-    fn observations(&self) -> Vec<Observation> {
-        let seen = Kind::ALL.into_iter().filter(|&kind| self.weights[kind as usize] > 0);
-        let mut list: Vec<Observation> = seen
-            .map(|kind| Observation {
-                kind,
-                weight: self.weights[kind as usize],
-                at_ms: self.newest[kind as usize].0 / 1000,
-            })
-            .collect();
-        list.sort_by_key(|seen| (seen.at_ms, seen.kind));
-        list
+impl Score {
+    /// The effective score.
+    pub fn effective(&self) -> i32 {
+        let sum = self.first_hand + self.subnet + self.hearsay;
+        sum.clamp(Standing::SCORE_MIN, Standing::SCORE_MAX)
     }
 }
 
-/// What is kept of one peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Record {
-    standing: Standing,
-    /// Seen, and in no question yet.
-    fresh: Evidence,
-    /// In a question that was asked then.
-    asked: Option<(Time, Evidence)>,
-    folded_at: Time,
-    /// All that was ever seen, by kind.
-    seen: [u64; KINDS],
-}
-
-impl Record {
-    /// Counts something that the peer did.
-    pub(crate) fn note(&mut self, now: Time, kind: Kind, weight: u32) {
-        if weight > 0 {
-            self.fresh.note(now, kind, weight);
-            self.seen[kind as usize] += u64::from(weight);
-        }
-    }
-
-    /// What the policy made of it.
-    pub(crate) fn standing(&self) -> Standing {
-        self.standing
-    }
-
-    /// All that was ever seen, in the order of [`Kind::ALL`].
-    pub(crate) fn seen(&self) -> [u64; KINDS] {
-        self.seen
-    }
-
-    /// The question that is due, if one is.
-    pub(crate) fn ask(&mut self, now: Time) -> Option<ReputationQuestion> {
-        if let Some((at, lost)) = self.asked {
-            if now.since(at) < ANSWER_US {
-                return None;
-            }
-            self.fresh.add(&lost);
-            self.asked = None;
-        }
-        if !self.is_due(now) {
-            return None;
-        }
-        let evidence = std::mem::take(&mut self.fresh);
-        self.asked = Some((now, evidence));
-        self.folded_at = now;
-        let (now_ms, was) = (now.0 / 1000, self.standing);
-        Some(ReputationQuestion { now_ms, was, seen: evidence.observations() })
-    }
-
-    fn is_due(&self, now: Time) -> bool {
-        let waited_us = now.since(self.folded_at);
-        if self.fresh.is_empty() {
-            self.standing != Standing::default() && waited_us >= FOLD_IDLE_US
-        } else {
-            self.fresh.is_urgent() || waited_us >= FOLD_US
-        }
-    }
-
-    /// Takes the answer; tells whether one was awaited.
-    pub(crate) fn stood(&mut self, standing: Standing) -> bool {
-        let awaited = self.asked.take().is_some();
-        if awaited {
-            self.standing = standing;
-        }
-        awaited
-    }
-
-    fn is_blank(&self) -> bool {
-        self.standing == Standing::default() && self.fresh.is_empty() && self.asked.is_none()
-    }
-
-    /// The further from unknown and the newer, the more it is worth to keep.
-    fn worth(&self) -> (bool, u32, Time) {
-        (self.fresh.is_urgent(), self.standing.score.unsigned_abs(), self.folded_at)
-    }
-}
-
-/// Records of peers that are not kept any more.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    records: BTreeMap<PeerId, Record>,
-}
-
-impl Memory {
-    /// Keeps the record of a peer that goes; the one that is worth least makes room.
-    pub(crate) fn keep(&mut self, id: PeerId, mut record: Record) {
-        if record.is_blank() {
-            return;
-        }
-        if let Some((_, lost)) = record.asked.take() {
-            record.fresh.add(&lost);
-        }
-        if self.records.len() >= STANDINGS_MAX {
-            let worth = |(id, record): (&PeerId, &Record)| (record.worth(), *id);
-            let Some((least, id)) = self.records.iter().map(worth).min() else { return };
-            if least > record.worth() {
-                return;
-            }
-            self.records.remove(&id);
-        }
-        self.records.insert(id, record);
-    }
-
-    /// The record of a peer that comes back; a blank one for a stranger.
-    pub(crate) fn recall(&mut self, id: &PeerId) -> Record {
-        self.records.remove(id).unwrap_or_default()
-    }
+/// The score of a peer that stands so first hand, after so many deeds; whose worst subnet stands
+/// so; of whom others say this.
+///
+/// Hearsay pulls the first-hand score towards itself with a weight of a fifth, but only further
+/// to the side on which that score is: it never speaks against what was seen.
+pub(crate) fn effective(first_hand: i32, deeds: u64, subnet: i32, said: Option<i32>) -> Score {
+    let fading = (DEEDS_HALF * 1000 / DEEDS_HALF.saturating_add(deeds)) as i32;
+    let subnet = subnet.min(0) * SUBNET_PERCENT / 100 * fading / 1000;
+    let apart = said.unwrap_or(first_hand) - first_hand;
+    let agrees = first_hand == 0 || apart.signum() == first_hand.signum();
+    let hearsay = if agrees { apart * HEARSAY_PERCENT / 100 } else { 0 };
+    Score { first_hand, subnet, hearsay }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SECOND: u64 = 1_000_000;
-
-    fn seconds(s: u64) -> Time {
-        Time(s * SECOND)
-    }
-
-    fn standing(score: i32) -> Standing {
-        Standing { score, ..Standing::default() }
-    }
-
-    /// Of a peer that stands so.
-    fn record(score: i32) -> Record {
-        Record { standing: standing(score), ..Record::default() }
+    fn hearsay(first_hand: i32, said: i32) -> i32 {
+        effective(first_hand, 0, 0, Some(said)).hearsay
     }
 
     #[test]
-    fn observations_are_folded_by_kind_in_the_order_of_time() {
-        let mut record = Record::default();
-        record.note(seconds(7), Kind::Timeout, 1);
-        record.note(seconds(6), Kind::Ack, 3);
-        record.note(seconds(8), Kind::Ack, 4);
-        let question = record.ask(seconds(9)).expect("nothing was asked for long");
-        let ack = Observation { kind: Kind::Ack, weight: 7, at_ms: 8_000 };
-        let timeout = Observation { kind: Kind::Timeout, weight: 1, at_ms: 7_000 };
-        assert_eq!(question.seen, [timeout, ack]);
+    fn hearsay_weighs_a_fifth_at_most() {
+        assert_eq!(hearsay(0, -1000), -200);
+        assert_eq!(hearsay(0, 1000), 200);
+        assert_eq!(hearsay(-500, -1000), -100);
+        assert_eq!(hearsay(500, 1000), 100);
     }
 
     #[test]
-    fn one_question_is_open_at_a_time_and_its_answer_is_taken_once() {
-        let mut record = Record::default();
-        record.note(seconds(5), Kind::Ack, 1);
-        assert!(record.ask(seconds(5)).is_some());
-        record.note(seconds(6), Kind::Invalid, 1);
-        assert_eq!(record.ask(seconds(11)), None);
-        assert!(record.stood(standing(10)));
-        assert!(!record.stood(standing(20)), "nothing is open");
-        let question = record.ask(seconds(11)).expect("it is open no more");
-        assert_eq!((question.was.score, question.seen.len()), (10, 1));
-    }
-
-    #[test]
-    fn what_a_lost_question_held_is_asked_again() {
-        let mut record = Record::default();
-        record.note(seconds(5), Kind::Ack, 1);
-        record.ask(seconds(5)).expect("due");
-        record.note(seconds(6), Kind::Ack, 2);
-        let again = record.ask(seconds(15)).expect("the answer did not come");
-        assert_eq!(again.seen[0].weight, 3);
-    }
-
-    #[test]
-    fn a_broken_protocol_does_not_wait_and_the_rest_does() {
-        let mut record = Record::default();
-        record.note(seconds(5), Kind::Ack, 1);
-        record.ask(seconds(5)).expect("due");
-        record.stood(standing(1));
-        record.note(seconds(6), Kind::Ack, 1);
-        assert_eq!(record.ask(seconds(6)), None);
-        record.note(seconds(6), Kind::Spam, 1);
-        assert!(record.ask(seconds(6)).is_some());
-    }
-
-    #[test]
-    fn time_alone_is_asked_about_where_there_is_a_standing() {
-        assert_eq!(Record::default().ask(seconds(600)), None);
-        assert_eq!(record(5).ask(seconds(59)), None);
-        assert_eq!(record(5).ask(seconds(60)).map(|question| question.seen), Some(Vec::new()));
-    }
-
-    #[test]
-    fn the_memory_keeps_those_furthest_from_unknown() {
-        let mut memory = Memory::default();
-        let id = |n: usize| PeerId(core::array::from_fn(|at| (n >> (8 * at.min(2))) as u8));
-        memory.keep(id(0), Record::default());
-        assert!(memory.records.is_empty(), "a blank record is none");
-        for n in 1..=STANDINGS_MAX {
-            memory.keep(id(n), record(if n == 7 { 1 } else { 100 }));
+    fn hearsay_never_speaks_against_what_was_seen() {
+        for (first_hand, said) in [(1, -1000), (-1, 1000), (600, 500), (-600, -500), (600, -1)] {
+            assert_eq!(hearsay(first_hand, said), 0, "{first_hand} {said}");
         }
-        memory.keep(id(STANDINGS_MAX + 1), record(-900));
-        assert_eq!(memory.records.len(), STANDINGS_MAX);
-        assert_eq!(memory.recall(&id(7)), Record::default());
-        assert_eq!(memory.recall(&id(STANDINGS_MAX + 1)).standing().score, -900);
+    }
+
+    #[test]
+    fn a_newcomer_never_begins_above_a_stranger_and_below_in_a_bad_subnet() {
+        assert_eq!(effective(0, 0, 900, None).effective(), 0);
+        assert_eq!(effective(0, 0, -900, None).effective(), -450);
+        assert_eq!(effective(0, DEEDS_HALF, -900, None).effective(), -225);
+        assert_eq!(effective(0, u64::MAX, -900, None).effective(), 0);
+    }
+
+    #[test]
+    fn a_sum_stays_in_the_range_of_scores() {
+        assert_eq!(effective(-1000, 0, -1000, Some(-1000)).effective(), -1000);
     }
 }

@@ -10,6 +10,8 @@ use crate::id::{LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::DialFailure;
 use crate::input::{Address, Protocol, Source, Uplink};
 use crate::policy::Strike;
+use crate::reputation::{Cause, Level, Score};
+use crate::subnet::Subnet;
 
 /// A copy of the Node's state at one instant.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,8 +77,12 @@ pub struct PeerSnapshot {
     pub moves: u64,
     /// Messages from it that were delivered.
     pub received: u64,
-    /// How far it is trusted.
+    /// How far it is trusted first hand.
     pub standing: Standing,
+    /// How far it is trusted in all: the effective score.
+    pub score: i32,
+    /// How it is treated.
+    pub level: Level,
     /// How often it was seen to do what, in the order of
     /// [`Kind::ALL`](pointsman_sdk::reputation::Kind::ALL).
     pub seen: [u64; 7],
@@ -185,6 +191,51 @@ pub struct LinkSnapshot {
     pub loss_ppm: Option<u32>,
     /// Share of the time that it was usable, per million.
     pub reliability_ppm: u32,
+}
+
+/// Why a peer is treated as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Who.
+    pub peer: PeerId,
+    /// When this is true.
+    pub at: Time,
+    /// How it is treated.
+    pub level: Level,
+    /// Since when; `None` where the peer is only remembered.
+    pub since: Option<Time>,
+    /// The score and what it is made of.
+    pub score: Score,
+    /// How often it was seen to do what, in the order of
+    /// [`Kind::ALL`](pointsman_sdk::reputation::Kind::ALL).
+    pub seen: [u64; 7],
+    /// What it was seen to do, the newest first.
+    pub causes: Vec<CauseSnapshot>,
+    /// The subnets that it came from, with their scores.
+    pub subnets: Vec<(Subnet, i32)>,
+    /// The median of what others say, discounted by how they stand, and how many they are.
+    pub hearsay: Option<(i32, usize)>,
+    /// A part of the network is reached through this peer alone, so it is not shunned.
+    pub is_bridge: bool,
+    /// It would be shunned, but is a bridge, or too few other peers are left.
+    pub is_excused: bool,
+    /// By lot its score has no say in whom to dial first or to evict.
+    pub is_spared: bool,
+    /// Its links.
+    pub links: usize,
+    /// When it is dialled next, where it is.
+    pub next_dial: Option<Time>,
+}
+
+/// Something that a peer was seen to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CauseSnapshot {
+    /// What.
+    pub cause: Cause,
+    /// How often.
+    pub count: u64,
+    /// How long ago it last did, in milliseconds.
+    pub age_ms: u64,
 }
 
 /// The messages of all classes that a peer's queues hold.

@@ -146,6 +146,7 @@ fn net_options(keypair: Keypair, config: &Config) -> NetOptions {
         network: config.network.clone(),
         allow: admitted(config),
         mdns: config.mdns,
+        nat: config.nat.clone(),
     }
 }
 

@@ -22,13 +22,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use pointsman_core::id::PeerNumber;
 use pointsman_core::limits::ASIDE_FACTS_MAX;
 use pointsman_core::output::Event;
 use pointsman_core::policy::{
     Anomaly, AnomalyQuestion, Decision, Policy, Probation, Reputation, ReputationQuestion, Role,
     Swap,
 };
+use pointsman_core::reputation::Subject;
 use pointsman_core::snapshot::SlotSnapshot;
 use pointsman_sdk::Outcome;
 use pointsman_sdk::anomaly::Finding;
@@ -68,10 +68,10 @@ pub enum Seat {
 /// What the thread tells the loop.
 #[derive(Debug)]
 pub enum AsideFact {
-    /// Where a peer stands now.
+    /// Where a peer or a subnet stands now.
     Stood {
-        /// Which peer.
-        peer: PeerNumber,
+        /// Whose.
+        about: Subject,
         /// Vetted.
         standing: Standing,
     },
@@ -242,8 +242,8 @@ impl AsideHandle {
     }
 
     /// Asks the reputation policy.
-    pub fn fold(&self, peer: PeerNumber, question: ReputationQuestion) {
-        self.shared.inbox.fold(peer, question);
+    pub fn fold(&self, about: Subject, question: ReputationQuestion) {
+        self.shared.inbox.fold(about, question);
     }
 
     /// Asks the anomaly policy. A question that still waits is dropped for this one.

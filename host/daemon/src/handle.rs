@@ -22,8 +22,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::app::SetLogFilter;
 use crate::aside::AsideHandle;
-use crate::control::views::{self, LinkView, NeighbourView, PeerView, PolicyView, StatusView};
+use crate::control::views::{
+    self, DhtView, LinkView, NeighbourView, PeerView, PolicyView, StatusView, WhyView,
+};
 use crate::decision_log::DecisionLog;
+use crate::net::phone::{PhoneBook, PhoneError};
 use crate::policies::{Book, Slots};
 use crate::shell::journal::{Follower, Journal};
 use crate::shell::mail::{Filter, Mail, Receiver};
@@ -81,6 +84,8 @@ pub(crate) struct Inner {
     pub(crate) returning: Mutex<BTreeSet<Role>>,
     /// The way to the policies off the loop.
     pub(crate) aside: AsideHandle,
+    /// The way to the network's phone book.
+    pub(crate) phone: PhoneBook,
 }
 
 /// What the next config is compared with, and what it can change beside the loop.
@@ -157,9 +162,31 @@ impl Pointsman {
         self.snapshot().await.map(|snapshot| views::peers(&snapshot))
     }
 
+    /// Why a peer is treated as it is, as the control API tells it; `None` where nothing is
+    /// known of it.
+    pub async fn why(&self, peer: PeerId) -> Result<Option<WhyView>, Stopped> {
+        let told = self.order(|reply| Command::Why(peer, reply)).await?;
+        Ok(told.as_ref().map(views::why))
+    }
+
     /// Who is in radio range, as the control API tells it.
     pub async fn neighbours(&self) -> Result<Vec<NeighbourView>, Stopped> {
         self.snapshot().await.map(|snapshot| views::neighbours(&snapshot))
+    }
+
+    /// The network's phone book.
+    pub fn phone(&self) -> &PhoneBook {
+        &self.inner.phone
+    }
+
+    /// How this node takes part in it, as the control API tells it.
+    pub async fn dht(&self) -> Result<DhtView, PhoneError> {
+        let network = &self.inner.about.network;
+        match self.inner.phone.status().await {
+            Ok(status) => Ok(views::dht(&status, network)),
+            Err(PhoneError::Off) => Ok(views::no_dht(network)),
+            Err(error) => Err(error),
+        }
     }
 
     /// The links, as the control API tells them.

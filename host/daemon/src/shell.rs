@@ -112,6 +112,8 @@ pub(crate) struct Shell {
     /// Gone in this turn: events may still speak of them.
     gone: Vec<LinkId>,
     uplinks: BTreeMap<UplinkId, Uplink>,
+    /// By what others reach this node, as last written down.
+    reached: (Option<bool>, Vec<String>),
     radios: Vec<(UplinkId, Bluetooth)>,
     /// How each radio is, as last told.
     radio_states: BTreeMap<UplinkId, RadioState>,
@@ -153,6 +155,7 @@ impl Shell {
             links: HashMap::new(),
             gone: Vec::new(),
             uplinks: BTreeMap::new(),
+            reached: Default::default(),
             radios: Vec::new(),
             radio_states: BTreeMap::new(),
             waiters: Waiters::default(),

@@ -7,6 +7,8 @@
 
 #[path = "links/flow.rs"]
 mod flow;
+#[path = "links/guests.rs"]
+mod guests;
 #[path = "links/hostile.rs"]
 mod hostile;
 #[path = "links/memory.rs"]

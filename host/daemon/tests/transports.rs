@@ -250,7 +250,7 @@ async fn names_are_looked_up() {
         let named = match protocol {
             Protocol::Quic => format!("/dns4/localhost/udp/{port}/quic-v1"),
             Protocol::Tcp => format!("/dns4/localhost/tcp/{port}"),
-            Protocol::Bluetooth => unreachable!("sockets only"),
+            Protocol::Bluetooth | Protocol::Circuit => unreachable!("sockets only"),
         };
         let named = named.parse().unwrap();
         let mut dialler = End::new();

@@ -4,8 +4,8 @@
 //! A [`Lab`] owns network namespaces (the hosts) and one thread that plays the cables and
 //! radios between them ([`switch`]). Every interface of a host is a TAP device whose other end
 //! that thread holds, so delay, loss, rate, queues, pauses and cuts can be set per interface
-//! and direction while traffic flows, and a cut shows no loss of carrier. Nothing of it needs
-//! a program to be installed, and nothing of it survives: namespaces, devices and the
+//! and direction while traffic flows, and a cut shows no loss of carrier. Nothing of it but the
+//! NATs of an [`internet`] needs a program to be installed, and nothing of it survives: namespaces, devices and the
 //! processes started inside die when the lab is dropped, and also when its process is killed.
 //!
 //! It must never send a packet outside its own namespaces, and it changes nothing on the
@@ -18,6 +18,7 @@
 
 pub mod dice;
 pub mod error;
+pub mod internet;
 pub mod namespace;
 pub mod permission;
 pub mod pipe;
@@ -27,6 +28,7 @@ pub mod topology;
 pub mod trial;
 
 pub use error::LabError;
+pub use internet::{Internet, NatBox, NatKind, has_nft};
 pub use namespace::Namespace;
 pub use pipe::{Conditions, Counters};
 pub use switch::{Direction, Port, Segment, Switch};

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use pointsman_core::Node;
-use pointsman_core::id::{LinkId, PeerId, PeerNumber, Time, Token};
+use pointsman_core::id::{LinkId, PeerId, Time, Token};
 use pointsman_core::output::{Delivery, Event, Fate};
 use pointsman_core::policy::{AnomalyQuestion, Decision, ReputationQuestion};
+use pointsman_core::reputation::Subject;
 use pointsman_sdk::Outcome;
 
 use crate::wire::Port;
@@ -37,7 +38,7 @@ pub struct Site {
     /// What happened, with its time.
     pub events: Vec<(Time, Event)>,
     /// Questions to the reputation policy, which nobody here answers.
-    pub folds: Vec<(Time, PeerNumber, ReputationQuestion)>,
+    pub folds: Vec<(Time, Subject, ReputationQuestion)>,
     /// The last question to the anomaly policy.
     pub inspected: Option<AnomalyQuestion>,
     /// The decisions that were sampled, with their time.

@@ -346,9 +346,10 @@ impl World {
                 self.sites[index].fates.entry(token).or_default().push(fate);
             }
             Output::Event(event) => self.sites[index].events.push((now, event)),
-            Output::Fold { peer, question } => {
-                self.sites[index].folds.push((now, peer, question));
+            Output::Fold { about, question } => {
+                self.sites[index].folds.push((now, about, question));
             }
+            Output::StandingChanged { .. } => {}
             Output::Inspect(question) => self.sites[index].inspected = Some(question),
             Output::Decided(decision) => self.sites[index].decisions.push((now, *decision)),
             Output::Outcome(outcome) => self.sites[index].outcomes.push((now, outcome)),

@@ -1,6 +1,7 @@
 //! What each command does, step by step. Each step fails with a remedy.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::Command;
 
 use crate::step::{Failure, run, say};
@@ -29,6 +30,7 @@ pub fn test(arguments: &[String]) -> Result<(), Failure> {
 
 fn run_tests(arguments: &[String], required: &str) -> Result<(), Failure> {
     message_bus();
+    firewall();
     interop::lend()?;
     let mut command = cargo();
     command.args(["test", "--workspace"]).args(arguments).env(REQUIRED, required);
@@ -45,6 +47,21 @@ fn message_bus() {
         say(
             "without dbus-daemon tests of Bluetooth fail. On Debian: sudo apt-get install dbus-daemon",
         );
+    }
+}
+
+/// The program that the tests of NATs set those up with, which is for Linux alone.
+fn firewall() {
+    let missing = || {
+        let places = ["/usr/sbin/nft", "/sbin/nft"];
+        let is_there = places.iter().any(|path| Path::new(path).exists());
+        cfg!(target_os = "linux") && !is_there && place::program("nft").is_none()
+    };
+    if missing() {
+        apt::install(&["nftables"]);
+    }
+    if missing() {
+        say("without nft tests of NATs are skipped. On Debian: sudo apt-get install nftables");
     }
 }
 

@@ -145,7 +145,7 @@ pub(crate) fn run_end(arguments: &EndArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-const COMMON: &str = "[network]\nname = \"pointsman-bench\"\n[mdns]\nenabled = false\n[bluetooth]\nenabled = false\n\
+const COMMON: &str = "[network]\nname = \"pointsman-bench\"\n[mdns]\nenabled = false\n[bluetooth]\nenabled = false\n[nat]\nupnp = false\n\
                       [listen]\nquic = 4001\ntcp = false\n";
 
 async fn serve() -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ const BATCH: usize = 256;
 /// or `tcp`.
 pub(crate) async fn end(protocol: &str, to: Option<&str>, work: Work) -> anyhow::Result<Measured> {
     let common = format!(
-        "[network]\nname = \"pointsman-bench\"\n[mdns]\nenabled = false\n[bluetooth]\nenabled = false\n\
+        "[network]\nname = \"pointsman-bench\"\n[mdns]\nenabled = false\n[bluetooth]\nenabled = false\n[nat]\nupnp = false\n\
          [peers]\nmax_links = 1\n[uplinks]\nothers = false\n\
          [[uplink]]\nname = \"lo\"\naddress = \"127.0.0.1\"\n\
          [listen]\nquic = {}\ntcp = {}\n",

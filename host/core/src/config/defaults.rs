@@ -2,8 +2,8 @@
 //! the same, key by key.
 
 use super::{
-    Allow, Config, DhtConfig, DhtMode, Module, NodeConfig, PolicyConfig, PolicyRules, RadioConfig,
-    UplinkConfig,
+    Allow, Config, DhtConfig, DhtMode, Module, NatConfig, NodeConfig, PolicyConfig, PolicyRules,
+    RadioConfig, RelayLimits, UplinkConfig,
 };
 use crate::bluetooth::neighbours::BluetoothConfig;
 
@@ -31,6 +31,7 @@ impl Default for Config {
             mdns: true,
             dht: DhtConfig::default(),
             bluetooth: RadioConfig::default(),
+            nat: NatConfig::default(),
             node: NodeConfig::default(),
             selector: embedded("fastest-first", BUDGET_US),
             failover: embedded("standby", BUDGET_US),
@@ -56,6 +57,7 @@ impl Default for NodeConfig {
             dead_us: 15_000_000,
             retry_min_us: 500_000,
             retry_max_us: 60_000_000,
+            relay_standby_us: Some(30_000_000),
             ttl_us: [Some(2_000_000), Some(60_000_000), None],
             duplicates_permille: 20,
         }
@@ -89,6 +91,28 @@ impl Default for DhtConfig {
 impl Default for RadioConfig {
     fn default() -> Self {
         Self { enabled: true, adapters: Vec::new(), l2cap: true, watchdog_us: 60_000_000 }
+    }
+}
+
+impl Default for NatConfig {
+    fn default() -> Self {
+        Self {
+            relay_client: true,
+            relays: Vec::new(),
+            relay_server: false,
+            relay: RelayLimits::default(),
+            hole_punching: true,
+            probes: true,
+            upnp: true,
+            external_addresses: Vec::new(),
+        }
+    }
+}
+
+/// A table of players at once, for an evening, at what a modest server can spare.
+impl Default for RelayLimits {
+    fn default() -> Self {
+        Self { circuits: 64, circuits_per_peer: 8, circuit_us: 3_600_000_000, circuit_mib: 256 }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::bluetooth::neighbours::BluetoothConfig;
 
-use super::{Config, DhtConfig, NodeConfig, PolicyConfig, PolicyRules, RadioConfig};
+use super::{
+    Config, DhtConfig, NatConfig, NodeConfig, PolicyConfig, PolicyRules, RadioConfig, RelayLimits,
+};
 
 /// A key whose value changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
         mdns,
         dht,
         bluetooth,
+        nat,
         node,
         selector,
         failover,
@@ -48,6 +51,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     changes.at_once("mdns.enabled", *mdns != new.mdns);
     dht_changes(dht, &new.dht, &mut changes);
     radio_changes(bluetooth, &new.bluetooth, &mut changes);
+    nat_changes(nat, &new.nat, &mut changes);
     node_changes(node, &new.node, &mut changes);
     policy_changes(SELECTOR_KEYS, selector, &new.selector, &mut changes);
     policy_changes(FAILOVER_KEYS, failover, &new.failover, &mut changes);
@@ -88,6 +92,32 @@ fn radio_changes(old: &RadioConfig, new: &RadioConfig, changes: &mut Changes) {
     changes.at_restart("bluetooth.watchdog_ms", *watchdog_us != new.watchdog_us);
 }
 
+fn nat_changes(old: &NatConfig, new: &NatConfig, changes: &mut Changes) {
+    let NatConfig {
+        relay_client,
+        relays,
+        relay_server,
+        relay: RelayLimits { circuits, circuits_per_peer, circuit_us, circuit_mib },
+        hole_punching,
+        probes,
+        upnp,
+        external_addresses,
+    } = old;
+    changes.at_restart("nat.relay_client", *relay_client != new.relay_client);
+    changes.at_restart("nat.relays", *relays != new.relays);
+    changes.at_restart("nat.relay_server", *relay_server != new.relay_server);
+    changes.at_restart("nat.relay_circuits", *circuits != new.relay.circuits);
+    let per_peer = *circuits_per_peer != new.relay.circuits_per_peer;
+    changes.at_restart("nat.relay_circuits_per_peer", per_peer);
+    changes.at_restart("nat.relay_circuit_ms", *circuit_us != new.relay.circuit_us);
+    changes.at_restart("nat.relay_circuit_mib", *circuit_mib != new.relay.circuit_mib);
+    changes.at_restart("nat.hole_punching", *hole_punching != new.hole_punching);
+    changes.at_restart("nat.probes", *probes != new.probes);
+    changes.at_restart("nat.upnp", *upnp != new.upnp);
+    let external = *external_addresses != new.external_addresses;
+    changes.at_restart("nat.external_addresses", external);
+}
+
 fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
     let NodeConfig {
         // The same key as the config's own.
@@ -100,6 +130,7 @@ fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
         dead_us,
         retry_min_us,
         retry_max_us,
+        relay_standby_us,
         ttl_us: [realtime, interactive, bulk],
         duplicates_permille,
     } = old;
@@ -111,6 +142,7 @@ fn node_changes(old: &NodeConfig, new: &NodeConfig, changes: &mut Changes) {
     changes.at_once("link.dead_ms", *dead_us != new.dead_us);
     changes.at_once("dial.retry_min_ms", *retry_min_us != new.retry_min_us);
     changes.at_once("dial.retry_max_ms", *retry_max_us != new.retry_max_us);
+    changes.at_once("nat.relay_standby_ms", *relay_standby_us != new.relay_standby_us);
     changes.at_once("delivery.ttl_ms.realtime", *realtime != new.ttl_us[0]);
     changes.at_once("delivery.ttl_ms.interactive", *interactive != new.ttl_us[1]);
     changes.at_once("delivery.ttl_ms.bulk", *bulk != new.ttl_us[2]);

@@ -10,12 +10,13 @@ use pointsman_sdk::Value;
 
 use super::read::Reading;
 use super::rules::{self, Rule};
-use super::{Allow, Bootstrap, Config, Module, PeerConfig, UplinkConfig};
+use super::{Allow, Config, Module, PeerConfig, UplinkConfig};
 use crate::id::PeerId;
 use crate::input::Address;
 use crate::limits::{
     ADAPTER_LINKS_MAX, ADDRESSES_PER_PEER_MAX, BLUETOOTH_RADIOS_MAX, BOOTSTRAPS_MAX,
-    LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, UPLINKS_MAX,
+    LINKS_PER_PEER_MAX, PEERS_MAX, POLICY_KEYS_MAX, RELAY_CIRCUITS_MAX,
+    RELAY_CIRCUITS_PER_PEER_MAX, RELAYS_KNOWN_MAX, UPLINKS_MAX,
 };
 use crate::policy::builtin::{ANOMALIES, FAILOVERS, REPUTATIONS, SELECTORS};
 use toml::de::DeArray;
@@ -47,6 +48,11 @@ pub(super) enum Field<T> {
     Port(fn(&mut T, Option<u16>)),
     Peer(fn(&mut T, PeerId)),
     Addresses(fn(&mut T, Vec<Address>)),
+    /// Addresses with a peer at the end of each.
+    PeersAt {
+        most: usize,
+        set: fn(&mut T, Vec<(Address, PeerId)>),
+    },
     Allow(fn(&mut T, Allow)),
     Module {
         builtins: &'static [&'static str],
@@ -84,6 +90,9 @@ impl<T> Field<T> {
             Self::Port(_) => "a port from 0 to 65535 (0: any free one), or false".to_owned(),
             Self::Peer(_) => "a peer id".to_owned(),
             Self::Addresses(_) => format!("up to {ADDRESSES_PER_PEER_MAX} addresses in brackets"),
+            Self::PeersAt { most, set: _ } => {
+                format!("up to {most} addresses with /p2p/PEER at the end, in brackets")
+            }
             Self::Allow(_) => format!("\"all\", or up to {PEERS_MAX} peer ids in brackets"),
             Self::Module { builtins, set: _ } => {
                 let natives = builtins.iter().map(|name| format!("\"builtin:{name}\", "));
@@ -157,6 +166,10 @@ const fn memory<T>(set: fn(&mut T, u64)) -> Field<T> {
     Field::Number { range: 1..=256, unit: "MiB", set }
 }
 
+const fn peers_at<T>(most: usize, set: fn(&mut T, Vec<(Address, PeerId)>)) -> Field<T> {
+    Field::PeersAt { most, set }
+}
+
 const fn text<T>(rule: Rule, set: fn(&mut T, String)) -> Field<T> {
     Field::Text { rule, set }
 }
@@ -176,7 +189,7 @@ fn ttl_us(ms: u64) -> Option<u64> {
 }
 
 /// The keys of the config itself, table by table.
-pub(super) static KEYS: [Key<Config>; 65] = [
+pub(super) static KEYS: [Key<Config>; 77] = [
     key(
         "network.name",
         text(rules::NETWORK, |c, name| {
@@ -222,17 +235,7 @@ pub(super) static KEYS: [Key<Config>; 65] = [
     ),
     key("mdns.enabled", Field::Flag(|c, flag| c.mdns = flag)),
     key("dht.enabled", Field::Flag(|c, flag| c.dht.enabled = flag)),
-    key(
-        "dht.bootstrap",
-        Field::Texts {
-            rule: rules::BOOTSTRAP,
-            most: BOOTSTRAPS_MAX,
-            called: "addresses, each with /p2p/ and its peer id at the end,",
-            set: |c, all| {
-                c.dht.bootstrap = all.iter().filter_map(|t| Bootstrap::parse(t)).collect()
-            },
-        },
-    ),
+    key("dht.bootstrap", peers_at(BOOTSTRAPS_MAX, |c, peers| c.dht.bootstrap = peers)),
     key("dht.mode", text(rules::DHT_MODE, |c, mode| c.dht.mode = rules::dht_mode(&mode))),
     key("dht.private_addresses", Field::Flag(|c, flag| c.dht.private_addresses = flag)),
     key("bluetooth.enabled", Field::Flag(|c, flag| c.bluetooth.enabled = flag)),
@@ -284,6 +287,52 @@ pub(super) static KEYS: [Key<Config>; 65] = [
                 c.node.bluetooth.exponent = f64::from(narrow::<u32>(percent)) / 100.0;
             },
         },
+    ),
+    key("nat.relay_client", Field::Flag(|c, flag| c.nat.relay_client = flag)),
+    key("nat.relays", peers_at(RELAYS_KNOWN_MAX, |c, peers| c.nat.relays = peers)),
+    key("nat.relay_server", Field::Flag(|c, flag| c.nat.relay_server = flag)),
+    key(
+        "nat.relay_circuits",
+        Field::Number {
+            range: 1..=RELAY_CIRCUITS_MAX as u64,
+            unit: "circuits at once",
+            set: |c, circuits| c.nat.relay.circuits = narrow(circuits),
+        },
+    ),
+    key(
+        "nat.relay_circuits_per_peer",
+        Field::Number {
+            range: 1..=RELAY_CIRCUITS_PER_PEER_MAX as u64,
+            unit: "circuits at once",
+            set: |c, circuits| c.nat.relay.circuits_per_peer = narrow(circuits),
+        },
+    ),
+    key(
+        "nat.relay_circuit_ms",
+        ms(MINUTE_MS..=7 * DAY_MS, |c, ms| c.nat.relay.circuit_us = ms * 1000),
+    ),
+    key(
+        "nat.relay_circuit_mib",
+        Field::Number {
+            range: 0..=1 << 20,
+            unit: "MiB; 0 is without bound",
+            set: |c, mib| c.nat.relay.circuit_mib = narrow(mib),
+        },
+    ),
+    key(
+        "nat.relay_standby_ms",
+        Field::Number {
+            range: 0..=DAY_MS,
+            unit: "milliseconds; 0 is for ever",
+            set: |c, ms| c.node.relay_standby_us = ttl_us(ms),
+        },
+    ),
+    key("nat.hole_punching", Field::Flag(|c, flag| c.nat.hole_punching = flag)),
+    key("nat.probes", Field::Flag(|c, flag| c.nat.probes = flag)),
+    key("nat.upnp", Field::Flag(|c, flag| c.nat.upnp = flag)),
+    key(
+        "nat.external_addresses",
+        Field::Addresses(|c, addresses| c.nat.external_addresses = addresses),
     ),
     key("link.heartbeat_ms", ms(100..=10 * MINUTE_MS, |c, ms| c.node.heartbeat_us = ms * 1000)),
     key("link.suspect_min_ms", ms(10..=10_000, |c, ms| c.node.suspect_min_us = ms * 1000)),

@@ -10,8 +10,9 @@ use super::keys::{Field, Key};
 use super::rules::Rule;
 use super::suggest::nearest;
 use super::{Allow, rules};
+use crate::address::InvalidAddress;
 use crate::id::PeerId;
-use crate::input::Address;
+use crate::input::{Address, Protocol};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, PEERS_MAX};
 
 /// Something wrong at a place of the text.
@@ -159,6 +160,10 @@ impl Reading {
                 let texts = self.list(given.as_array()?, ADDRESSES_PER_PEER_MAX, shown);
                 set(target, self.map(&texts, shown, Self::address));
             }
+            Field::PeersAt { most, set } => {
+                let texts = self.list(given.as_array()?, *most, shown);
+                set(target, self.map(&texts, shown, Self::peer_at));
+            }
             Field::Allow(set) => {
                 let allow = match given.as_array() {
                     None => given.as_str().filter(|&text| text == "all").map(|_| Allow::All)?,
@@ -219,6 +224,19 @@ impl Reading {
             return None;
         };
         Address::parse(text).map_err(|error| self.refused(value, shown, text, &error)).ok()
+    }
+
+    fn peer_at(&mut self, value: Spot<'_, '_>, shown: &str) -> Option<(Address, PeerId)> {
+        let Some(text) = value.get_ref().as_str() else {
+            self.wrong(value, shown, "an address as text");
+            return None;
+        };
+        let read =
+            Address::parse_with_peer(text).and_then(|(address, peer)| match address.protocol {
+                Protocol::Circuit => Err(InvalidAddress::new("a relay is not behind another one")),
+                Protocol::Quic | Protocol::Tcp | Protocol::Bluetooth => Ok((address, peer)),
+            });
+        read.map_err(|error| self.refused(value, shown, text, &error)).ok()
     }
 
     fn texts(&mut self, values: &[Spot<'_, '_>], shown: &str, rule: &Rule) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{Bootstrap, DhtMode, Module};
+use super::{DhtMode, Module};
 use crate::limits::FRAME_TEXT_BYTES_MAX;
 
 /// What a text must be.
@@ -22,12 +22,6 @@ pub(super) const NETWORK: Rule = Rule {
             && text.bytes().any(|b| b.is_ascii_lowercase())
             && text.split('-').all(|word| !word.is_empty())
     },
-};
-
-/// A node of the DHT to begin with.
-pub(super) const BOOTSTRAP: Rule = Rule {
-    says: "an address with its peer at the end, such as /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…",
-    holds: |text| Bootstrap::parse(text).is_some(),
 };
 
 pub(super) const DHT_MODE: Rule = Rule {

@@ -49,6 +49,7 @@ impl Link {
             (self.state == LinkState::Suspect, flags::SUSPECT),
             (self.state == LinkState::Closing, flags::DRAINING),
             (metered, flags::METERED),
+            (self.is_relayed(), flags::RELAYED),
             (!self.proven, flags::PROBATION),
             (self.rate.is_app_limited(), flags::APP_LIMITED),
             (self.masked, flags::MASKED),

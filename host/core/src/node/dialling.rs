@@ -3,6 +3,11 @@
 //! Every pair of a peer's address and a local interface that can reach it is worth a link
 //! of its own, until the peer has as many as the config allows. Interfaces come before
 //! protocols: a second way is worth more than a second name for the first.
+//!
+//! Where more peers want a dial than there may be at once, those that stand better come first.
+//! Discouraged ones come last, wait longer between tries, and never take more than a share.
+
+use core::net::IpAddr;
 
 use super::Node;
 use super::greeting::Ending;
@@ -10,11 +15,13 @@ use super::timers::Timer;
 use crate::frame::ByeCode;
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, DialFailure, Protocol, Source, Uplink};
-use crate::limits::{ADDRESSES_PER_PEER_MAX, DIALS_MAX, PEERS_MAX, UPLINKS_MAX};
+use crate::limits::{
+    ADDRESSES_PER_PEER_MAX, DIALS_MAX, DISCOURAGED_DIALS_MAX, PEERS_MAX, UPLINKS_MAX,
+};
 use crate::links::{Link, saturate};
 use crate::output::{CloseReason, Event, Output};
-use crate::peers::Attempt;
-use crate::reach::host;
+use crate::peers::{Attempt, Peer};
+use crate::reputation::Level;
 use pointsman_sdk::failover::{self, Dialable};
 use pointsman_sdk::{Transport, UNKNOWN};
 
@@ -29,6 +36,9 @@ pub(super) struct Candidate {
 
 /// Back-off doubles at most so often: the config's maximum ends it earlier.
 const DOUBLINGS_MAX: u32 = 16;
+
+/// A discouraged peer is waited for so many times as long.
+const DISCOURAGED_WAIT: u64 = 4;
 
 /// A link that lived for so many microseconds was worth its dial: back-off begins anew.
 const PROVEN_US: u64 = 10_000_000;
@@ -132,52 +142,95 @@ impl Node {
         }
     }
 
-    /// Dials what is due, as long as the peer has fewer links than it should.
+    /// Dials what is due, as long as the peer has fewer links than it should and there is room.
     pub(super) fn consider_dials(&mut self, number: PeerNumber) {
-        let mut next = None;
-        while self.dials_under_way() < DIALS_MAX && self.wants_links(number) {
-            let candidates = self.dial_candidates(number);
-            let due = candidates.iter().find(|candidate| candidate.next_try <= self.now);
-            match due.cloned() {
-                Some(candidate) => self.dial(number, candidate),
-                None => {
-                    next = candidates.iter().map(|candidate| candidate.next_try).min();
-                    break;
-                }
+        self.wanting.insert(number);
+        if self.wanting.len() > PEERS_MAX {
+            let Self { wanting, peers, .. } = self;
+            wanting.retain(|&number| peers.get(number).is_some());
+        }
+        self.dial_wanting();
+        self.consider_seeking(number);
+    }
+
+    /// Dials for those who wait for it, as long as there is room.
+    pub(super) fn dial_wanting(&mut self) {
+        while !self.wanting.is_empty() && self.dials_under_way() < DIALS_MAX {
+            let Some(number) = self.most_wanted() else { return };
+            if !self.dial_next(number) {
+                self.wanting.remove(&number);
             }
         }
-        if self.dials_under_way() >= DIALS_MAX {
-            next = Some(self.now.after(self.config.retry_min_us));
+    }
+
+    /// Who waits for a dial and stands best.
+    fn most_wanted(&self) -> Option<PeerNumber> {
+        if self.wanting.len() == 1 && self.dials.is_empty() {
+            return self.wanting.first().copied();
         }
+        let discouraged = |number: &PeerNumber| self.peers.get(*number).is_some_and(is_reluctant);
+        let dials = self.dials.values().filter(|(to, ..)| discouraged(to)).count();
+        let is_free = |number: &&PeerNumber| dials < DISCOURAGED_DIALS_MAX || !discouraged(number);
+        let rank = |number: &&PeerNumber| {
+            let trust = self.peers.get(**number).map(|peer| &peer.trust);
+            trust.map(|trust| (trust.rank(), core::cmp::Reverse(trust.score.effective())))
+        };
+        self.wanting.iter().filter(is_free).min_by_key(rank).copied()
+    }
+
+    /// Dials the most useful way to a peer that is due; false where there is nothing to dial
+    /// now.
+    fn dial_next(&mut self, number: PeerNumber) -> bool {
+        if !self.wants_links(number) {
+            return false;
+        }
+        let candidates = self.dial_candidates(number);
+        let due = candidates.iter().find(|candidate| candidate.next_try <= self.now);
+        if let Some(candidate) = due.cloned() {
+            self.dial(number, candidate);
+            return true;
+        }
+        let next = candidates.iter().map(|candidate| candidate.next_try).min();
         if let Some(next) = next {
             self.timers.by(Timer::Peer(number), next.max(self.now.after(1)));
         }
-        self.consider_seeking(number);
+        false
     }
 
     fn wants_links(&self, number: PeerNumber) -> bool {
         let Some(peer) = self.peers.get(number) else { return false };
         let dialling = self.dials.values().filter(|(to, ..)| *to == number).count();
+        // Through a relay is a makeshift, which keeps no other link out.
+        let links = self.links_of(number).filter(|link| !link.is_relayed()).count();
         self.is_allowed(&peer.id)
-            && peer.links.len() + dialling < usize::from(self.config.links_per_peer)
+            && peer.trust.level != Level::Shunned
+            && links + dialling < usize::from(self.config.links_per_peer)
     }
 
     /// Ways to dial a peer that are neither in use nor under way, the most useful first.
     fn dial_candidates(&self, number: PeerNumber) -> Vec<Candidate> {
         let Some(peer) = self.peers.get(number) else { return Vec::new() };
+        let relay_due = self.relay_due(number);
         let mut ranked = Vec::new();
         for (address, place) in &peer.places {
             for uplink in self.uplinks.values() {
-                let Some(transport) = uplink.reach(address) else { continue };
+                let Some(transport) = reach(uplink, address) else { continue };
                 let attempt = place.attempts.get(&uplink.id).cloned().unwrap_or_default();
-                let is_linked = self.is_linked(number, address, uplink.id, &attempt);
+                let used = self.links_over(number, uplink.id, address.protocol);
+                let is_circuit = address.protocol == Protocol::Circuit;
+                let is_linked = if is_circuit {
+                    relay_due.is_none() || self.is_relayed(number, uplink.id)
+                } else {
+                    self.is_linked(number, address, uplink.id, &attempt)
+                };
                 if attempt.dialling.is_some() || is_linked {
                     continue;
                 }
-                let used = self.links_over(number, uplink.id, address.protocol);
-                let rank = (attempt.next_try > self.now, used, address.protocol, attempt.failures);
+                let relay_due = relay_due.filter(|_| is_circuit).unwrap_or_default();
+                let next_try = attempt.next_try.max(relay_due);
+                let failures = attempt.failures;
+                let rank = (next_try > self.now, is_circuit, used, address.protocol, failures);
                 let row = dialable(ranked.len(), transport, uplink, &attempt);
-                let next_try = attempt.next_try;
                 let address = address.clone();
                 ranked.push((rank, Candidate { address, uplink: uplink.id, row, next_try }));
             }
@@ -192,7 +245,7 @@ impl Node {
         candidates.filter(|candidate| candidate.next_try <= self.now).collect()
     }
 
-    fn links_of(&self, number: PeerNumber) -> impl Iterator<Item = &Link> {
+    pub(super) fn links_of(&self, number: PeerNumber) -> impl Iterator<Item = &Link> {
         let links = self.peers.get(number).map(|peer| peer.links.as_slice()).unwrap_or_default();
         links.iter().filter_map(|link| self.links.get(link))
     }
@@ -247,7 +300,9 @@ impl Node {
     /// The failover policy wants one of the dialables.
     pub(super) fn dial_dialable(&mut self, number: PeerNumber, id: u32) {
         let candidate = self.dials_due(number).into_iter().find(|due| due.row.id == id);
-        if let Some(candidate) = candidate.filter(|_| self.dials_under_way() < DIALS_MAX) {
+        let shuns = self.peers.get(number).is_none_or(|peer| peer.trust.level == Level::Shunned);
+        if let Some(candidate) = candidate.filter(|_| !shuns && self.dials_under_way() < DIALS_MAX)
+        {
             self.dial(number, candidate);
         }
     }
@@ -276,7 +331,8 @@ impl Node {
             return;
         }
         let jitter = self.draw();
-        let (now, min_us, max_us) = (self.now, self.config.retry_min_us, self.config.retry_max_us);
+        let to = self.dials.get(&dial).map(|(number, ..)| *number);
+        let (now, (min_us, max_us)) = (self.now, self.retry_us(to));
         let Some((number, address, attempt)) = self.attempt(dial) else { return };
         attempt.last_failure = Some(failure);
         attempt.postpone(now, jitter, min_us, max_us);
@@ -286,6 +342,14 @@ impl Node {
         self.tell(Event::DialFailed { peer, address, failure, retry });
         self.ask_failover(number, failover::Event::DialFailed, None);
         self.consider_dials(number);
+    }
+
+    /// The least and the most time between two tries, in microseconds.
+    fn retry_us(&self, number: Option<PeerNumber>) -> (u64, u64) {
+        let peer = number.and_then(|number| self.peers.get(number));
+        let times = if peer.is_some_and(is_reluctant) { DISCOURAGED_WAIT } else { 1 };
+        let (min_us, max_us) = (self.config.retry_min_us, self.config.retry_max_us);
+        (min_us.saturating_mul(times), max_us.saturating_mul(times))
     }
 
     fn attempt_of(&mut self, link: LinkId) -> Option<&mut Attempt> {
@@ -308,8 +372,8 @@ impl Node {
     /// lived.
     pub(super) fn back_off(&mut self, id: LinkId, ending: Ending) {
         let jitter = self.draw();
-        let (now, min_us, max_us) = (self.now, self.config.retry_min_us, self.config.retry_max_us);
         let Some(link) = self.links.get(&id) else { return };
+        let (now, (min_us, max_us)) = (self.now, self.retry_us(Some(link.peer)));
         let proved_itself = link.hello.is_some() && now.since(link.since) >= PROVEN_US;
         let Some(attempt) = self.attempt_of(id) else { return };
         if is_unwanted(ending) {
@@ -319,6 +383,11 @@ impl Node {
             attempt.postpone(now, jitter, min_us, max_us);
         }
     }
+}
+
+/// Whether a peer is dialled last.
+fn is_reluctant(peer: &Peer) -> bool {
+    peer.trust.rank() >= Level::Discouraged
 }
 
 impl Attempt {
@@ -342,6 +411,8 @@ fn is_unwanted(ending: Ending) -> bool {
             | CloseReason::Violation(_)
             | CloseReason::Incompatible
             | CloseReason::OtherNetwork
+            | CloseReason::Shunned
+            | CloseReason::Evicted
             | CloseReason::Policy => true,
             CloseReason::UplinkGone
             | CloseReason::OutOfSight
@@ -367,5 +438,110 @@ fn dialable(id: usize, transport: Transport, uplink: &Uplink, attempt: &Attempt)
             1_000_000 >> attempt.failures.min(20)
         },
         price_per_mib: uplink.price_per_mib,
+    }
+}
+
+/// The host part of a multiaddr: its second component.
+fn host(address: &str) -> Option<&str> {
+    address.split('/').nth(2)
+}
+
+/// Which transport an address is over an interface; `None` where there is no way.
+///
+/// In the interface's own subnet it is the local network. Elsewhere it takes a default route;
+/// names are resolved only where there is one. Radios have neighbours, not addresses of peers.
+fn reach(uplink: &Uplink, address: &Address) -> Option<Transport> {
+    if uplink.radio.is_some() || address.protocol == Protocol::Bluetooth {
+        return None;
+    }
+    if address.protocol == Protocol::Circuit {
+        let relay = Address { text: address.text.clone(), protocol: Protocol::Tcp };
+        return reach(uplink, &relay).map(|_| Transport::Relay);
+    }
+    let beyond = uplink.has_default_route.then_some(Transport::Internet);
+    let Ok(target) = host(&address.text)?.parse::<IpAddr>() else { return beyond };
+    let networks = uplink.addresses.iter().filter_map(|text| network(text));
+    let mut same_family = false;
+    for (base, prefix) in networks {
+        if base.is_ipv4() != target.is_ipv4() {
+            continue;
+        }
+        same_family = true;
+        if same_network(base, target, prefix) {
+            return Some(Transport::Lan);
+        }
+    }
+    beyond.filter(|_| same_family && !target.is_loopback())
+}
+
+fn network(text: &str) -> Option<(IpAddr, u32)> {
+    let (base, prefix) = text.split_once('/')?;
+    Some((base.parse().ok()?, prefix.parse().ok()?))
+}
+
+fn same_network(a: IpAddr, b: IpAddr, prefix: u32) -> bool {
+    let shift = |bits: u32| bits.saturating_sub(prefix);
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            let differ = a.to_bits() ^ b.to_bits();
+            differ.checked_shr(shift(u32::BITS)).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => {
+            let differ = a.to_bits() ^ b.to_bits();
+            differ.checked_shr(shift(u128::BITS)).unwrap_or(0) == 0
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uplink(address: &str, has_default_route: bool) -> Uplink {
+        Uplink {
+            id: UplinkId(1),
+            name: "eth0".into(),
+            radio: None,
+            has_default_route,
+            addresses: vec![address.into()],
+            risk_group: 1,
+            metered: false,
+            price_per_mib: 0,
+            quota_left_kib: UNKNOWN,
+            wake_uj: 0,
+            nj_per_byte: 0,
+        }
+    }
+
+    fn address(host: &str) -> Address {
+        Address { text: format!("/ip4/{host}/tcp/1"), protocol: Protocol::Tcp }
+    }
+
+    #[test]
+    fn the_own_subnet_is_the_local_network_and_the_rest_needs_a_default_route() {
+        let near = address("192.0.2.9");
+        let far = address("198.51.100.1");
+        assert_eq!(reach(&uplink("192.0.2.7/24", false), &near), Some(Transport::Lan));
+        assert_eq!(reach(&uplink("192.0.2.7/24", false), &far), None);
+        assert_eq!(reach(&uplink("192.0.2.7/24", true), &far), Some(Transport::Internet));
+        assert_eq!(reach(&uplink("192.0.2.7/32", false), &near), None);
+    }
+
+    #[test]
+    fn a_relay_in_reach_makes_a_relayed_way() {
+        let through = |host: &str| Address {
+            text: format!("/ip4/{host}/tcp/1/p2p/R/p2p-circuit"),
+            protocol: Protocol::Circuit,
+        };
+        let near = uplink("192.0.2.7/24", false);
+        assert_eq!(reach(&near, &through("192.0.2.9")), Some(Transport::Relay));
+        assert_eq!(reach(&near, &through("198.51.100.1")), None);
+    }
+
+    #[test]
+    fn an_address_of_another_family_is_out_of_reach() {
+        let six = Address { text: "/ip6/2001:db8::1/tcp/1".into(), protocol: Protocol::Tcp };
+        assert_eq!(reach(&uplink("192.0.2.7/24", true), &six), None);
     }
 }

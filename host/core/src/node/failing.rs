@@ -13,10 +13,10 @@ use crate::links::{Acked, Link, saturate};
 use crate::output::{CloseReason, Event};
 use crate::policy::question::FailoverQuestion;
 use crate::policy::{Role, Strike};
+use crate::reputation::Cause;
 use crate::snapshot::LinkState;
 use pointsman_sdk::UNKNOWN;
 use pointsman_sdk::failover::{self, Dialable};
-use pointsman_sdk::reputation::Kind;
 
 /// While something is wrong the failover policy is asked so often, in microseconds: a tenth
 /// of the 200 ms for which radios commonly pause.
@@ -58,6 +58,7 @@ impl Node {
     }
 
     pub(super) fn check_link(&mut self, id: LinkId) {
+        let is_spare = self.is_relay_spare(id);
         let Some(link) = self.links.get_mut(&id) else { return };
         link.judge(self.now);
         let silent_us = self.now.since(link.heard_at);
@@ -67,6 +68,9 @@ impl Node {
                 if Self::greeting_ends(link) <= self.now {
                     return self.close(id, CloseReason::Dead);
                 }
+            }
+            LinkState::Up | LinkState::Suspect if is_spare => {
+                return self.close(id, CloseReason::Spare);
             }
             LinkState::Up | LinkState::Suspect if silent_us > self.config.dead_us => {
                 return self.close(id, CloseReason::Dead);
@@ -96,7 +100,7 @@ impl Node {
                 link.next_miss = self.now.after(2 * link.timeout_us(floor_us));
                 let number = link.peer;
                 self.counters.suspicions += 1;
-                self.observe(number, Kind::Timeout, 1);
+                self.observe(number, Cause::AckedLate, 1);
                 self.tell(Event::Suspect(id, overdue_us));
                 self.paths_changed(number);
                 self.ask_failover(number, failover::Event::Suspect, Some(id));
@@ -116,7 +120,7 @@ impl Node {
             let timeout_us = link.timeout_us(floor_us) << link.misses.min(DOUBLINGS_MAX);
             link.next_miss = self.now.after(timeout_us);
             let number = link.peer;
-            self.observe(number, Kind::Timeout, 1);
+            self.observe(number, Cause::AckedLate, 1);
             self.probe(id);
         } else if self.now.since(link.sent_at) >= self.config.heartbeat_us {
             self.probe(id);

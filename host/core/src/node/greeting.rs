@@ -8,12 +8,12 @@ use crate::config::Allow;
 use crate::frame::{ByeCode, Channel, Frame, Hello, VERSION, VERSION_MIN};
 use crate::id::{LinkId, PeerId, PeerNumber, Time};
 use crate::input::{DownReason, NewLink};
-use crate::limits::{LINKS_MAX, LINKS_PER_PEER_MAX, PEERS_MAX};
+use crate::limits::{LINKS_PER_PEER_MAX, PEERS_MAX};
 use crate::links::{Carried, Link, PieceId};
 use crate::output::{CloseReason, Event, Output, Violation};
+use crate::reputation::{Cause, Level};
 use crate::snapshot::LinkState;
 use pointsman_sdk::failover;
-use pointsman_sdk::reputation::Kind;
 
 /// How long the other side may take to say hello, in microseconds.
 const GREETING_US: u64 = 5_000_000;
@@ -40,19 +40,23 @@ impl Node {
         if !self.is_allowed(&new.peer) {
             return self.refuse(&new, CloseReason::NotAllowed);
         }
-        let is_full = self.links.len() >= LINKS_MAX;
-        let peer = self.peers.meet(self.now, new.peer, PEERS_MAX);
-        let Some(peer) = peer else {
+        let Some(peer) = self.peers.meet(self.now, new.peer, PEERS_MAX) else {
             return self.refuse(&new, CloseReason::Limited);
         };
+        let number = peer.number;
+        peer.came_from(&new.remote);
+        if peer.trust.level == Level::Shunned {
+            return self.refuse(&new, CloseReason::Shunned);
+        }
         let has_enough = peer.links.len() >= LINKS_PER_PEER_MAX;
         if has_enough && new.dial.is_none() {
-            peer.record.note(self.now, Kind::Spam, 1);
+            peer.record.note(self.now, Cause::TooManyLinks, 1);
         }
-        if is_full || has_enough {
+        self.weigh(number);
+        if has_enough || !self.has_room_for(number) {
             return self.refuse(&new, CloseReason::Limited);
         }
-        let number = peer.number;
+        let Some(peer) = self.peers.get_mut(number) else { return };
         peer.links.push(id);
         peer.useful_at = self.now;
         self.neighbour_linked(&new, true);
@@ -316,8 +320,8 @@ pub(super) fn take_flight(link: &mut Link) -> Vec<(PieceId, Option<LinkId>)> {
 fn bye_code(reason: CloseReason) -> ByeCode {
     match reason {
         CloseReason::Duplicate => ByeCode::Duplicate,
-        CloseReason::NotAllowed => ByeCode::NotAllowed,
-        CloseReason::Limited => ByeCode::Limited,
+        CloseReason::NotAllowed | CloseReason::Shunned => ByeCode::NotAllowed,
+        CloseReason::Limited | CloseReason::Evicted => ByeCode::Limited,
         CloseReason::Violation(_) => ByeCode::Violation,
         CloseReason::Incompatible => ByeCode::Version,
         CloseReason::OtherNetwork => ByeCode::Network,

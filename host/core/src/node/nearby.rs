@@ -13,11 +13,8 @@ use crate::input::{DialFailure, NewLink};
 use crate::limits::DIALS_MAX;
 use crate::links::{Link, saturate};
 use crate::output::{CloseReason, Event, Output};
-use pointsman_sdk::reputation::Standing;
+use crate::reputation::Level;
 use pointsman_sdk::{PathRow, Transport, failover};
-
-/// Whoever stands as low as this is not dialled when it is near: halfway from unknown to shun.
-const SHUNNED: i32 = Standing::SCORE_MIN / 2;
 
 impl Node {
     pub(super) fn overheard(
@@ -102,10 +99,10 @@ impl Node {
         }
     }
 
-    /// A peer stands so from now on: whether it is worth being dialled when it is near.
-    pub(super) fn neighbour_stood(&mut self, number: PeerNumber, score: i32) {
+    /// A peer is treated so from now on: whether it is dialled when it is near.
+    pub(super) fn neighbour_stood(&mut self, number: PeerNumber, level: Level) {
         if let Some(peer) = self.peers.get(number).map(|peer| peer.id) {
-            self.neighbours.standing(self.now, peer, score > SHUNNED);
+            self.neighbours.standing(self.now, peer, level != Level::Shunned);
         }
     }
 

@@ -9,13 +9,14 @@ use super::timers::Timer;
 use crate::frame::ByeCode;
 use crate::id::{LinkId, PeerId, PeerNumber};
 use crate::input::{Address, DialFailure, Source};
-use crate::limits::FOLDS_PER_STEP_MAX;
+use crate::limits::{FOLDS_PER_STEP_MAX, SUBNET_FOLDS_PER_STEP_MAX};
 use crate::links::{Acked, Link};
 use crate::monitor::{Measure, Monitor, PEER_METRICS};
 use crate::output::{Output, Violation};
 use crate::peers::Peer;
 use crate::policy::vet_standing;
-use pointsman_sdk::reputation::{Kind, Standing};
+use crate::reputation::{Cause, Subject};
+use pointsman_sdk::reputation::Standing;
 
 impl Node {
     /// Who has this number; `None` where it makes room for another by now.
@@ -24,10 +25,10 @@ impl Node {
     }
 
     /// Notes something that a peer did.
-    pub(super) fn observe(&mut self, number: PeerNumber, kind: Kind, weight: u32) {
+    pub(super) fn observe(&mut self, number: PeerNumber, cause: Cause, weight: u32) {
         let now = self.now;
         if let Some(peer) = self.peers.get_mut(number) {
-            peer.record.note(now, kind, weight);
+            peer.record.note(now, cause, weight);
         }
     }
 
@@ -35,23 +36,23 @@ impl Node {
     pub(super) fn observe_acks(&mut self, number: PeerNumber, acked: &Acked) {
         let now = self.now;
         if let Some(peer) = self.peers.get_mut(number) {
-            peer.record.note(now, Kind::Ack, acked.packets - acked.late);
-            peer.record.note(now, Kind::Timeout, acked.late);
+            peer.record.note(now, Cause::Acked, acked.packets - acked.late);
+            peer.record.note(now, Cause::AckedLate, acked.late);
         }
     }
 
     /// A peer broke the protocol.
     pub(super) fn observe_violation(&mut self, id: LinkId, violation: Violation) {
         let Some(number) = self.links.get(&id).map(|link| link.peer) else { return };
-        let kind = match violation {
-            Violation::OverCredit => Kind::Spam,
-            Violation::Malformed
-            | Violation::FalseAck
-            | Violation::HelloOrder
-            | Violation::WrongChannel
-            | Violation::BadPiece => Kind::Invalid,
+        let cause = match violation {
+            Violation::OverCredit => Cause::OverCredit,
+            Violation::Malformed => Cause::Malformed,
+            Violation::FalseAck => Cause::FalseAck,
+            Violation::HelloOrder => Cause::HelloOrder,
+            Violation::WrongChannel => Cause::WrongChannel,
+            Violation::BadPiece => Cause::BadPiece,
         };
-        self.observe(number, kind, 1);
+        self.observe(number, cause, 1);
     }
 
     /// A dial came to nothing. That says something of the peer only where the address is in
@@ -66,7 +67,7 @@ impl Node {
         let place = self.peers.get(number).and_then(|peer| peer.places.get(address));
         let is_fixed = place.is_some_and(|place| place.sources.contains(&Source::Config));
         if failure == DialFailure::Refused && (is_fixed || has_led_there) {
-            self.observe(number, Kind::Refused, 1);
+            self.observe(number, Cause::DialRefused, 1);
         }
     }
 
@@ -74,7 +75,7 @@ impl Node {
     pub(super) fn observe_bye(&mut self, id: LinkId, code: ByeCode) {
         let Some(number) = self.links.get(&id).map(|link| link.peer) else { return };
         match code {
-            ByeCode::NotAllowed | ByeCode::Limited => self.observe(number, Kind::Refused, 1),
+            ByeCode::NotAllowed | ByeCode::Limited => self.observe(number, Cause::Unwelcome, 1),
             ByeCode::Done
             | ByeCode::Duplicate
             | ByeCode::Violation
@@ -87,7 +88,7 @@ impl Node {
     pub(super) fn observe_greeting(&mut self, id: LinkId) {
         let dialled = self.links.get(&id).filter(|link| link.new.dial.is_some());
         if let Some(number) = dialled.map(|link| link.peer) {
-            self.observe(number, Kind::Served, 1);
+            self.observe(number, Cause::Greeted, 1);
         }
     }
 
@@ -106,6 +107,8 @@ impl Node {
         if monitor.step(self.now) {
             self.sample(&mut monitor);
             self.fold();
+            self.fold_subnets();
+            self.weigh_all();
             if let Some(question) = monitor.question(self.now) {
                 self.orders.push_back(Output::Inspect(question));
             }
@@ -158,23 +161,43 @@ impl Node {
                     return;
                 }
                 let Some(question) = peer.record.ask(now) else { continue };
-                self.orders.push_back(Output::Fold { peer: peer.number, question });
+                let about = Subject::Peer(peer.id);
+                self.orders.push_back(Output::Fold { about, question });
                 self.folded = Some(peer.number);
                 asked += 1;
             }
         }
     }
 
-    /// The reputation policy's answer. The shell vets it too; one that is none leaves the peer
-    /// as it stood.
-    pub(super) fn stood(&mut self, number: PeerNumber, standing: Standing) {
-        let peer = self.peers.get_mut(number);
-        let taken = vet_standing(standing).ok().zip(peer);
-        if taken.is_some_and(|(standing, peer)| peer.record.stood(standing)) {
-            self.neighbour_stood(number, standing.score);
-        } else {
+    fn fold_subnets(&mut self) {
+        for (subnet, question) in self.subnets.ask(self.now, SUBNET_FOLDS_PER_STEP_MAX) {
+            let about = Subject::Subnet(subnet);
+            self.orders.push_back(Output::Fold { about, question });
+        }
+    }
+
+    /// The reputation policy's answer. The shell vets it too; one that is none leaves whoever it
+    /// is about as it stood.
+    pub(super) fn stood(&mut self, about: Subject, standing: Standing) {
+        let taken = vet_standing(standing).is_ok_and(|standing| match about {
+            Subject::Peer(id) => self.peer_stood(id, standing),
+            Subject::Subnet(subnet) => self.subnets.stood(subnet, standing),
+        });
+        if !taken {
             self.counters.standings_unclaimed += 1;
         }
+    }
+
+    /// What was folded counts for the subnets that the peer came from, too.
+    fn peer_stood(&mut self, id: PeerId, standing: Standing) -> bool {
+        let Some(number) = self.peers.number(&id) else { return false };
+        let Some(peer) = self.peers.get_mut(number) else { return false };
+        let Some(evidence) = peer.record.stood(standing) else { return false };
+        for &subnet in &peer.subnets {
+            self.subnets.note(subnet, &evidence);
+        }
+        self.weigh(number);
+        true
     }
 }
 

@@ -80,8 +80,19 @@ counters! {
     seeks,
     /// Interfaces for which there was no room.
     uplinks_refused,
-    /// Answers of the reputation policy that nobody waited for, or that were none.
+    /// Answers of the reputation policy that nobody waited for, or that were none, and stored
+    /// ones that are none.
     standings_unclaimed,
+    /// Observations of peers for which there was no room.
+    observations_refused,
+    /// Words about peers that nobody knows, or from peers that have not proven themselves.
+    hearsay_ignored,
+    /// Times that a peer came to be discouraged.
+    peers_discouraged,
+    /// Times that a peer came to be shunned.
+    peers_shunned,
+    /// Links that were closed to make room for better ones.
+    links_evicted,
 }
 
 impl Node {
@@ -133,6 +144,8 @@ impl Node {
             received: peer.lanes.iter().map(|lane| lane.inbox.delivered).sum(),
             standing: peer.record.standing(),
             seen: peer.record.seen(),
+            score: peer.trust.score.effective(),
+            level: peer.trust.level,
         }
     }
 }

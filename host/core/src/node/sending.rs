@@ -182,7 +182,7 @@ impl Node {
             backlog_above_bytes: saturate(peer.backlog_above(class)),
             duplicate_budget_bytes: saturate(peer.duplicate_bytes),
             tried_paths: tried.map_or(0, |position| 1 << position),
-            standing: peer.record.standing().score,
+            standing: peer.trust.score.effective(),
             battery_permille: self.power.battery_permille.map_or(UNKNOWN, u32::from),
             paths: self.rows(&offered),
         };

@@ -8,8 +8,8 @@ use super::{A, commented_keys, good, uncommented};
 
 const DIGEST: &str = "'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'";
 
-const BOOTSTRAP: &str = "['/ip4/192.0.2.7/tcp/4001/p2p/\
-                         12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq']";
+const PEERS_AT: &str =
+    "['/ip4/192.0.2.1/tcp/1/p2p/12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq']";
 
 /// For every key a text that changes it and no other.
 fn edits() -> Vec<(&'static str, String)> {
@@ -23,7 +23,7 @@ fn edits() -> Vec<(&'static str, String)> {
         ("peers.max_links", "2"),
         ("mdns.enabled", "false"),
         ("dht.enabled", "false"),
-        ("dht.bootstrap", BOOTSTRAP),
+        ("dht.bootstrap", PEERS_AT),
         ("dht.mode", "'server'"),
         ("dht.private_addresses", "true"),
         ("bluetooth.enabled", "false"),
@@ -35,6 +35,18 @@ fn edits() -> Vec<(&'static str, String)> {
         ("bluetooth.out_of_sight_ms", "30001"),
         ("bluetooth.power_at_1m_dbm", "-60"),
         ("bluetooth.path_loss_percent", "201"),
+        ("nat.relay_client", "false"),
+        ("nat.relays", PEERS_AT),
+        ("nat.relay_server", "true"),
+        ("nat.relay_circuits", "65"),
+        ("nat.relay_circuits_per_peer", "9"),
+        ("nat.relay_circuit_ms", "3600001"),
+        ("nat.relay_circuit_mib", "0"),
+        ("nat.relay_standby_ms", "0"),
+        ("nat.hole_punching", "false"),
+        ("nat.probes", "false"),
+        ("nat.upnp", "false"),
+        ("nat.external_addresses", "['/ip4/192.0.2.7/tcp/1']"),
         ("link.heartbeat_ms", "999"),
         ("link.suspect_min_ms", "51"),
         ("link.dead_ms", "15001"),
@@ -144,6 +156,17 @@ fn only_what_can_not_change_while_running_needs_a_restart() {
         "bluetooth.adapters",
         "bluetooth.l2cap",
         "bluetooth.watchdog_ms",
+        "nat.relay_client",
+        "nat.relays",
+        "nat.relay_server",
+        "nat.relay_circuits",
+        "nat.relay_circuits_per_peer",
+        "nat.relay_circuit_ms",
+        "nat.relay_circuit_mib",
+        "nat.hole_punching",
+        "nat.probes",
+        "nat.upnp",
+        "nat.external_addresses",
         "control.socket",
         "log.json",
     ];

@@ -123,7 +123,8 @@ impl Lone {
                     | Output::Decided(_)
                     | Output::Outcome(_)
                     | Output::Fold { .. }
-                    | Output::Inspect(_) => {}
+                    | Output::Inspect(_)
+                    | Output::StandingChanged { .. } => {}
                 }
             }
             orders.extend(self.run(10_000));

@@ -29,6 +29,7 @@ pub(crate) fn config() -> NodeConfig {
         dead_us: 15 * SECOND_US,
         retry_min_us: 500_000,
         retry_max_us: 60 * SECOND_US,
+        relay_standby_us: Some(30 * SECOND_US),
         ttl_us: [Some(2 * SECOND_US), Some(60 * SECOND_US), None],
         duplicates_permille: 20,
     }

@@ -1,11 +1,12 @@
 //! What peers do becomes observations, observations become questions, and answers a standing.
 
 use pointsman_core::frame::{Ack, ByeCode, Frame, FrameError};
-use pointsman_core::id::{LinkId, PeerId, PeerNumber};
+use pointsman_core::id::{LinkId, PeerId};
 use pointsman_core::input::{Address, DialFailure, Input, Protocol, Source};
 use pointsman_core::limits;
 use pointsman_core::output::Output;
 use pointsman_core::policy::ReputationQuestion;
+use pointsman_core::reputation::Subject;
 use pointsman_sdk::reputation::{Kind, Observation, Standing};
 use pointsman_sdk::selector::Class;
 use pointsman_sim::{At, Cut, Wire};
@@ -13,10 +14,10 @@ use pointsman_sim::{At, Cut, Wire};
 use crate::lone::{Lone, PEER, hello, link_up, piece};
 use crate::scene::{SECOND_US, Scene};
 
-fn folds(orders: &[Output]) -> Vec<(PeerNumber, ReputationQuestion)> {
+fn folds(orders: &[Output]) -> Vec<(Subject, ReputationQuestion)> {
     let fold = |order: &Output| {
-        if let Output::Fold { peer, question } = order {
-            Some((*peer, question.clone()))
+        if let Output::Fold { about, question } = order {
+            Some((*about, question.clone()))
         } else {
             None
         }
@@ -39,8 +40,8 @@ fn standing(score: i32) -> Standing {
 
 /// Answers all questions of these orders with this score.
 fn answer(lone: &mut Lone, orders: &[Output], score: i32) {
-    for (peer, _) in folds(orders) {
-        lone.tell(Input::Stood { peer, standing: standing(score) });
+    for (about, _) in folds(orders) {
+        lone.tell(Input::Stood { about, standing: standing(score) });
     }
 }
 
@@ -156,7 +157,8 @@ fn an_answer_becomes_the_standing_and_one_that_nobody_awaits_does_not() {
     assert_eq!(score(&lone), -300);
     answer(&mut lone, &asked, 1_000);
     assert_eq!(score(&lone), -300);
-    lone.tell(Input::Stood { peer: PeerNumber(77), standing: standing(5) });
+    let about = Subject::Peer(PeerId([77; 32]));
+    lone.tell(Input::Stood { about, standing: standing(5) });
     assert_eq!(lone.counter("standings_unclaimed"), 2);
 }
 

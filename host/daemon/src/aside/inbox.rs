@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pointsman_core::id::PeerNumber;
 use pointsman_core::limits::{ASIDE_FOLDS_MAX, ASIDE_LESSONS_MAX, OUTCOMES_PER_LESSON_MAX};
 use pointsman_core::policy::{AnomalyQuestion, ReputationQuestion, Role};
+use pointsman_core::reputation::Subject;
 use pointsman_sdk::Outcome;
 use tokio::sync::oneshot;
 
@@ -50,7 +50,7 @@ pub(super) enum Lesson {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) orders: VecDeque<Order>,
-    pub(super) folds: VecDeque<(PeerNumber, ReputationQuestion)>,
+    pub(super) folds: VecDeque<(Subject, ReputationQuestion)>,
     pub(super) inspect: Option<AnomalyQuestion>,
     pub(super) lessons: VecDeque<Lesson>,
     /// Nothing comes after this.
@@ -84,12 +84,12 @@ impl Inbox {
         });
     }
 
-    pub(super) fn fold(&self, peer: PeerNumber, question: ReputationQuestion) {
+    pub(super) fn fold(&self, about: Subject, question: ReputationQuestion) {
         self.put(|batch| {
             if batch.folds.len() >= ASIDE_FOLDS_MAX {
                 return 1;
             }
-            batch.folds.push_back((peer, question));
+            batch.folds.push_back((about, question));
             0
         });
     }
@@ -155,13 +155,16 @@ impl Inbox {
 mod tests {
     use pointsman_core::policy::Swap;
 
+    use pointsman_core::id::PeerId;
+
     use super::*;
 
     #[test]
     fn what_does_not_fit_is_dropped_and_counted() {
         let inbox = Inbox::default();
         for n in 0..ASIDE_FOLDS_MAX as u32 + 3 {
-            inbox.fold(PeerNumber(n), ReputationQuestion::default());
+            let about = Subject::Peer(PeerId([n as u8; 32]));
+            inbox.fold(about, ReputationQuestion::default());
         }
         inbox.inspect(AnomalyQuestion::default());
         inbox.inspect(AnomalyQuestion { now_ms: 7, ..AnomalyQuestion::default() });

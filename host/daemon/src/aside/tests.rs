@@ -3,6 +3,7 @@
 use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
+use pointsman_core::id::PeerId;
 use pointsman_core::limits::ASIDE_FOLDS_MAX;
 use pointsman_core::policy::{Probation, Question, SelectorQuestion, Strike, Verdict};
 use pointsman_sdk::selector;
@@ -12,6 +13,11 @@ use pointsman_sdk::{Manifest, State};
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A peer.
+fn about(peer: u8) -> Subject {
+    Subject::Peer(PeerId([peer; 32]))
+}
 
 /// Tells that it is asked, and fails once the gate is gone.
 #[derive(Debug)]
@@ -61,8 +67,8 @@ impl Aside {
         self.handle.seat(Seat::Reputation(Swap { module: Some(module), generation: 2, probation }));
     }
 
-    fn fold(&self, peer: u32) {
-        self.handle.fold(PeerNumber(peer), ReputationQuestion::default());
+    fn fold(&self, peer: u8) {
+        self.handle.fold(about(peer), ReputationQuestion::default());
     }
 
     async fn next(&mut self) -> AsideFact {
@@ -71,11 +77,11 @@ impl Aside {
     }
 
     /// The next standing, with all that happened until then.
-    async fn stood(&mut self) -> (PeerNumber, i32, Vec<Event>) {
+    async fn stood(&mut self) -> (Subject, i32, Vec<Event>) {
         let mut happened = Vec::new();
         loop {
             match self.next().await {
-                AsideFact::Stood { peer, standing } => return (peer, standing.score, happened),
+                AsideFact::Stood { about, standing } => return (about, standing.score, happened),
                 AsideFact::Happened(event) => happened.push(event),
                 other @ (AsideFact::Found(_)
                 | AsideFact::Answered(_)
@@ -106,7 +112,7 @@ async fn a_question_is_answered_with_whom_it_was_about() {
     let mut aside = Aside::with_builtin(7);
     aside.fold(3);
     let (peer, score, _) = aside.stood().await;
-    assert_eq!((peer, score), (PeerNumber(3), 7));
+    assert_eq!((peer, score), (about(3), 7));
     assert_eq!(aside.handle.report().reputation.asked, 1);
     aside.end();
 }
@@ -124,7 +130,7 @@ async fn a_policy_that_takes_its_time_costs_questions_and_never_the_one_who_asks
     assert_eq!(aside.handle.report().dropped, ASIDE_FOLDS_MAX as u64);
     drop(open);
     let (peer, score, _) = aside.stood().await;
-    assert_eq!((peer, score), (PeerNumber(0), 3), "the builtin answers what it could not");
+    assert_eq!((peer, score), (about(0), 3), "the builtin answers what it could not");
     aside.end();
 }
 

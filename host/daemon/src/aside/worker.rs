@@ -88,10 +88,10 @@ impl Worker {
         for order in orders {
             self.order(now, order, &mut told);
         }
-        for (peer, question) in folds {
+        for (about, question) in folds {
             match self.reputation.ask(&question, &mut told) {
                 Some(standing) => {
-                    facts.push(AsideFact::Stood { peer, standing });
+                    facts.push(AsideFact::Stood { about, standing });
                     let verdict = Verdict::Reputation(standing);
                     let generation = self.reputation.snapshot().generation;
                     self.answered(generation, Question::Reputation(question), verdict, &mut facts);

@@ -1,21 +1,36 @@
 //! `pointsman peers`: who is known, and who is in radio range.
 
+mod why;
+
 use super::out::Tone;
 use super::table::{Cell, Table, ms, short, span};
 use super::{Context, Failure};
 use crate::control::views::{NeighbourView, PeerView};
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   pointsman peers
-  pointsman peers --json | jq -r '.[].peer'")]
+  pointsman peers --json | jq -r '.[].peer'
+  pointsman peers why 12D3KooWBtg3         why that peer is treated as it is")]
 pub(super) struct Args {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    #[command(subcommand)]
+    command: Option<PeersCommand>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum PeersCommand {
+    /// Tells why a peer is trusted, discouraged or shunned, and what it was seen to do.
+    Why(why::Args),
 }
 
 pub(super) async fn run(args: &Args, context: &mut Context) -> Result<(), Failure> {
+    if let Some(PeersCommand::Why(args)) = &args.command {
+        return why::run(args, context).await;
+    }
     let peers: Vec<PeerView> = context.client().get("/v1/peers").await?;
     if args.json {
         return context.out.json(&peers);
@@ -47,7 +62,7 @@ fn known(context: &mut Context, peers: &[PeerView]) -> Result<(), Failure> {
             waiting.to_string().into(),
             delivered.to_string().into(),
             peer.received.to_string().into(),
-            standing(peer.standing),
+            standing(peer.standing, &peer.level),
         ]);
     }
     table.lines(&context.out).iter().try_for_each(|line| context.out.line(line))
@@ -98,12 +113,17 @@ fn trend(one: &NeighbourView) -> Cell {
     }
 }
 
-/// A number with its sign; a stranger's is 0.
-fn standing(score: i32) -> Cell {
-    let tone = match score {
+/// What it comes to, where it is treated unlike a stranger.
+fn standing(score: i32, level: &str) -> Cell {
+    let level = if level == "unknown" { "" } else { level };
+    Cell::toned(format!("{score} {level}").trim_end(), tone(score))
+}
+
+/// That of a number with a sign; a stranger's is 0.
+fn tone(score: i32) -> Tone {
+    match score {
         ..0 => Tone::Bad,
         0 => Tone::Dim,
         1.. => Tone::Good,
-    };
-    Cell::toned(&score.to_string(), tone)
+    }
 }

@@ -1,7 +1,7 @@
 //! `pointsman status`: the node as a whole.
 
 use super::out::Tone;
-use super::table::{Cell, Table, size, span};
+use super::table::{Cell, Table, short, size, span};
 use super::{Context, Failure};
 use crate::control::views::{PolicyView, StatusView, UplinkView};
 
@@ -64,6 +64,7 @@ fn head(context: &mut Context, status: &StatusView) -> Result<(), Failure> {
         count("moves"),
         count("hedges"),
     );
+    let reached = reached(status);
     let version = format!("{}, process {}", status.version, status.pid);
     let lines = [
         ("peer", status.peer.as_str()),
@@ -71,6 +72,7 @@ fn head(context: &mut Context, status: &StatusView) -> Result<(), Failure> {
         ("up", &span(status.uptime_ms)),
         ("network", &status.network),
         ("config", config),
+        ("reached", &reached),
         ("peers", &peers),
         ("links", &status.links.to_string()),
         ("messages", &messages),
@@ -82,6 +84,21 @@ fn head(context: &mut Context, status: &StatusView) -> Result<(), Failure> {
         context.out.line(&format!("{name} {value}"))?;
     }
     Ok(())
+}
+
+/// How others reach the node: directly, and through which relays.
+fn reached(status: &StatusView) -> String {
+    let direct = match status.reach.direct {
+        Some(true) => "directly",
+        Some(false) => "not directly",
+        None => "nobody has tried it directly",
+    };
+    let confirmed = status.reach.reservations.iter().filter(|one| one.confirmed);
+    let relays: Vec<_> = confirmed.map(|one| short(&one.relay)).collect();
+    match relays.as_slice() {
+        [] => direct.to_owned(),
+        relays => format!("{direct}; through {}", relays.join(", ")),
+    }
 }
 
 fn uplinks(context: &mut Context, status: &StatusView) -> Result<(), Failure> {

@@ -84,7 +84,7 @@ impl Sheet<'_> {
 
     fn policies(&mut self, policies: &[PolicyView]) -> Result<(), Error> {
         let row = |policy: &'_ PolicyView| policy.generation as f64;
-        let rows = policies.iter().map(|one| ([("slot", one.slot.as_str())], row(one)));
+        let rows = policies.iter().map(|one| ([("slot", one.role.as_str())], row(one)));
         self.gauges("policy_generation", "Generation of what is in a slot", rows)
     }
 

@@ -1,5 +1,6 @@
 //! The requests that have one answer.
 
+pub(super) mod dht;
 pub(super) mod policy;
 
 use std::time::Duration;
@@ -46,13 +47,29 @@ pub(super) async fn metrics(State(node): State<Pointsman>) -> Response {
         let status = node.status().await.map_err(stopped)?;
         let snapshot = node.snapshot().await.map_err(stopped)?;
         let (peers, links) = (views::peers(&snapshot), views::links(&snapshot));
-        let text = Metrics { status, peers, links, dht: None }.text();
+        let dht = node.dht().await.ok();
+        let text = Metrics { status, peers, links, dht }.text();
         text.map_err(|error| {
             Box::new(refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string(), ""))
         })
     };
     match measured.await {
         Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
+        Err(refused) => *refused,
+    }
+}
+
+/// Why a peer is treated as it is.
+pub(super) async fn why(State(node): State<Pointsman>, Path(peer): Path<String>) -> Response {
+    let why = async {
+        let peer = find_peer(&node, &peer).await?;
+        node.why(peer).await.map_err(stopped)?.ok_or_else(|| {
+            let error = format!("nothing is known of {peer}");
+            Box::new(refuse(StatusCode::NOT_FOUND, &error, "see pointsman peers"))
+        })
+    };
+    match why.await {
+        Ok(why) => Json(why).into_response(),
         Err(refused) => *refused,
     }
 }

@@ -3,6 +3,7 @@
 //! Each event is one JSON view. A stream ends with its node; a client ends it by closing the
 //! connection. A listener that is gone hands back what it did not take.
 
+mod crawl;
 mod load;
 
 use std::convert::Infallible;
@@ -21,6 +22,7 @@ use super::views;
 use crate::handle::Pointsman;
 use crate::shell::mail::Filter;
 
+pub(super) use crawl::crawl;
 pub(super) use load::load;
 
 /// A stream that is silent for so long says that it lives, so that a dead client is noticed.

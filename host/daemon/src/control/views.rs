@@ -12,15 +12,18 @@ mod message;
 mod peer;
 mod policy;
 mod radio;
+mod reach;
 mod shadow;
 mod status;
+mod why;
 
 use serde::{Deserialize, Serialize};
 
 pub use dht::{
     AskedView, BucketView, CrawlResultView, CrawlView, CrawledNodeView, DhtView, FoundView,
-    RecordView, SizeView,
+    OwnRecordView, RecordView, SizeView,
 };
+pub(crate) use dht::{crawling, dht, found, no_dht};
 pub use event::{EventView, FollowedView, followed};
 pub use finding::{FindingView, finding};
 pub use link::{ChannelView, LinkView, links};
@@ -29,9 +32,11 @@ pub use peer::{AddressView, PeerView, QueueView, peers};
 pub use policy::{HistoryView, PolicyView, SeatView, StepView, SwapView};
 pub(crate) use policy::{policies, swapped};
 pub use radio::{NeighbourView, RadioView, neighbours, radio};
+pub use reach::{ExternalView, ReachView, ReservationView, reach};
 pub(crate) use shadow::shadowed;
 pub use shadow::{ExampleView, PredictedView, ShadowView};
 pub use status::{CutView, ListenView, MailView, StatusView, UplinkView, status};
+pub use why::{CauseView, WhyView, why};
 
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -134,7 +134,7 @@ fn command(folder: &Path) -> Result<Command, DemoError> {
 fn config(stage: &Stage, node: usize, peers: &[PeerId]) -> String {
     let mut text = String::from(
         "[network]\nname = \"pointsman-demo\"\n\n[node]\nidentity = \"identity.key\"\n\n\
-         [control]\nsocket = \"node.sock\"\n\n[mdns]\nenabled = false\n[bluetooth]\nenabled = false\n\n\
+         [control]\nsocket = \"node.sock\"\n\n[mdns]\nenabled = false\n[bluetooth]\nenabled = false\n[nat]\nupnp = false\n\n\
          [uplinks]\nothers = false\n\n",
     );
     text += &listen_config();

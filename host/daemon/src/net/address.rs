@@ -140,9 +140,18 @@ pub fn is_radio(address: &Multiaddr) -> bool {
     radio(address).is_some()
 }
 
-/// The address without the `/p2p/` at its end.
+/// The address without the `/p2p/` at its end; the one that names a relay stays.
 pub fn without_peer(address: &Multiaddr) -> Multiaddr {
-    address.iter().filter(|part| !matches!(part, Part::P2p(_))).collect()
+    let mut bare = address.clone();
+    if matches!(bare.iter().last(), Some(Part::P2p(_))) {
+        bare.pop();
+    }
+    bare
+}
+
+/// Whether an address leads through a relay.
+pub fn is_circuit(address: &Multiaddr) -> bool {
+    address.iter().any(|part| matches!(part, Part::P2pCircuit))
 }
 
 /// The multiaddr of a socket address.
@@ -151,7 +160,7 @@ pub fn compose(address: SocketAddr, protocol: Protocol) -> Multiaddr {
     match protocol {
         Protocol::Quic => host.with(Part::Udp(address.port())).with(Part::QuicV1),
         Protocol::Tcp => host.with(Part::Tcp(address.port())),
-        Protocol::Bluetooth => host,
+        Protocol::Bluetooth | Protocol::Circuit => host,
     }
 }
 

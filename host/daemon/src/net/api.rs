@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use libp2p::identity::Keypair;
 use pointsman_core::bluetooth::RadioAddress;
-use pointsman_core::config::Allow;
+use pointsman_core::config::{Allow, NatConfig};
 use pointsman_core::frame::{Channel, Frame, FrameError};
 use pointsman_core::id::{DialId, LinkId, PeerId};
 use pointsman_core::input::{
@@ -16,6 +16,7 @@ use pointsman_core::input::{
 use tokio::sync::{mpsc, watch};
 
 use super::links::queue::LinkSender;
+use super::nat::Reach;
 use super::refusals::Refusals;
 
 /// What the network task is started with.
@@ -29,6 +30,8 @@ pub struct NetOptions {
     pub allow: Allow,
     /// Whether to advertise and browse by mDNS.
     pub mdns: bool,
+    /// The ways around NATs.
+    pub nat: NatConfig,
 }
 
 /// Where to listen on one uplink.
@@ -112,6 +115,8 @@ pub enum NetFact {
     },
     /// The addresses that this node listens on, all of them, after each change.
     Listening(Vec<ListenAddress>),
+    /// What others reach this node by, after each change.
+    Reached(Arc<Reach>),
     /// A listener could not be opened, or broke.
     ListenFailed {
         /// On which uplink.
@@ -161,6 +166,7 @@ pub struct Busy;
 pub struct Net {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) listening: watch::Receiver<Arc<[ListenAddress]>>,
+    pub(super) reach: watch::Receiver<Arc<Reach>>,
     pub(super) refusals: Refusals,
 }
 
@@ -222,6 +228,16 @@ impl Net {
     /// The addresses that this node listens on now.
     pub fn addresses(&self) -> Arc<[ListenAddress]> {
         self.listening.borrow().clone()
+    }
+
+    /// What others reach this node by, as it is now.
+    pub fn reach(&self) -> Arc<Reach> {
+        self.reach.borrow().clone()
+    }
+
+    /// The same, for whoever waits for a change.
+    pub fn reach_changes(&self) -> watch::Receiver<Arc<Reach>> {
+        self.reach.clone()
     }
 
     /// Inbound connections that came to nothing.

@@ -40,6 +40,9 @@ pub enum ConnectError {
     /// The listener-role dial lacks a listener on its uplink, or the peer to expect.
     #[error("to be the listener of a dial needs a listener on its uplink, and a peer to expect")]
     NoListener,
+    /// The relay came to no circuit.
+    #[error("through the relay: {0}")]
+    Circuit(Box<libp2p::relay::client::transport::Error>),
     /// The radio came to no channel.
     #[error(transparent)]
     Radio(#[from] pointsman_radio::DialError),
@@ -56,10 +59,32 @@ impl ConnectError {
             Self::TimedOut => DialFailure::TimedOut,
             Self::WrongPeer { .. } => DialFailure::WrongPeer,
             Self::Busy => DialFailure::Limited,
+            Self::Circuit(error) => of_circuit(error),
             Self::Handshake(_) | Self::NoListener => DialFailure::Other,
             Self::Radio(error) => of_radio(error),
             Self::Io(error) => of_kind(error.kind()),
         }
+    }
+}
+
+/// A relay that has no reservation of the peer's is as good as nobody who listens.
+fn of_circuit(error: &libp2p::relay::client::transport::Error) -> DialFailure {
+    use libp2p::relay::client::transport::Error;
+    use libp2p::relay::outbound::hop::ConnectError as Hop;
+    match error {
+        Error::Connect(Hop::NoReservation) => DialFailure::Refused,
+        Error::Connect(Hop::ResourceLimitExceeded | Hop::PermissionDenied) => DialFailure::Limited,
+        Error::Connect(Hop::ConnectionFailed) => DialFailure::Unreachable,
+        Error::Connect(Hop::Unsupported | Hop::Io(_) | Hop::Protocol(_))
+        | Error::MissingRelayPeerId
+        | Error::MissingRelayAddr
+        | Error::MissingDstPeerId
+        | Error::InvalidHash
+        | Error::SendingMessageToBehaviour(_)
+        | Error::ResponseFromBehaviourCanceled(_)
+        | Error::MultipleCircuitRelayProtocolsUnsupported
+        | Error::MalformedMultiaddr
+        | Error::Reservation(_) => DialFailure::Other,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Who is let in, before anything is spent on him.
 //!
 //! Before the handshake an address (an IPv4 address, or an IPv6 /64) may only have so many
-//! connections, in their handshake and established. After it the peer must be allowed. What
+//! connections, in their handshake and established; what comes through a relay counts as from
+//! the relay's. After it the peer must be allowed. What
 //! counts all connections together is left to libp2p's own limits. Only connections that are
 //! there are remembered, so the tables are as bounded as they are.
 
@@ -10,7 +11,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
 use std::task::{Context, Poll};
 
-use libp2p::core::{Endpoint, transport::PortUse};
+use libp2p::core::{ConnectedPoint, Endpoint, transport::PortUse};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
     THandlerOutEvent, ToSwarm, dummy,
@@ -19,6 +20,7 @@ use libp2p::{Multiaddr, PeerId};
 use pointsman_core::config::Allow;
 use pointsman_core::limits;
 
+use super::address::is_circuit;
 use super::subnets::ip;
 use crate::identity;
 
@@ -40,6 +42,8 @@ pub enum Refused {
 #[derive(Debug)]
 pub struct Gate {
     allowed: Option<HashSet<PeerId>>,
+    /// Whoever else is allowed.
+    always: HashSet<PeerId>,
     pending: HashMap<ConnectionId, IpAddr>,
     established: HashMap<ConnectionId, IpAddr>,
     counts: HashMap<IpAddr, Counts>,
@@ -52,10 +56,11 @@ struct Counts {
 }
 
 impl Gate {
-    /// A gate that lets these in.
-    pub fn new(allow: &Allow) -> Self {
+    /// A gate that lets these in, and always those: they serve, and are no peers for it.
+    pub fn new(allow: &Allow, always: HashSet<PeerId>) -> Self {
         let mut gate = Self {
             allowed: None,
+            always,
             pending: HashMap::new(),
             established: HashMap::new(),
             counts: HashMap::new(),
@@ -76,7 +81,9 @@ impl Gate {
 
     fn check(&self, peer: &PeerId) -> Result<(), Refused> {
         match &self.allowed {
-            Some(allowed) if !allowed.contains(peer) => Err(Refused::NotAllowed),
+            Some(allowed) if !allowed.contains(peer) && !self.always.contains(peer) => {
+                Err(Refused::NotAllowed)
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -141,10 +148,10 @@ impl NetworkBehaviour for Gate {
     fn handle_pending_inbound_connection(
         &mut self,
         connection: ConnectionId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        match origin(remote) {
+        match origin(if is_circuit(local) { local } else { remote }) {
             Some(address) => self.begin(connection, address).map_err(ConnectionDenied::new),
             None => Ok(()),
         }
@@ -181,9 +188,10 @@ impl NetworkBehaviour for Gate {
         match event {
             FromSwarm::ConnectionEstablished(established) => {
                 self.settle(established.connection_id);
-                let remote = established.endpoint.get_remote_address();
-                if established.endpoint.is_listener()
-                    && let Some(address) = origin(remote)
+                if let ConnectedPoint::Listener { local_addr, send_back_addr } =
+                    established.endpoint
+                    && let Some(address) =
+                        origin(if is_circuit(local_addr) { local_addr } else { send_back_addr })
                 {
                     self.establish(established.connection_id, address);
                 }
@@ -223,7 +231,7 @@ mod tests {
 
     #[test]
     fn one_address_can_not_fill_the_handshakes() {
-        let mut gate = Gate::new(&Allow::All);
+        let mut gate = Gate::new(&Allow::All, HashSet::new());
         let flood = address("/ip6/2001:db8::1/tcp/1");
         let most = limits::PENDING_INBOUND_PER_ADDRESS_MAX as usize;
         for n in 0..most {
@@ -239,7 +247,7 @@ mod tests {
 
     #[test]
     fn established_connections_count_and_are_forgotten_when_closed() {
-        let mut gate = Gate::new(&Allow::All);
+        let mut gate = Gate::new(&Allow::All, HashSet::new());
         let from = address("/ip4/192.0.2.1/tcp/1");
         let most = limits::ESTABLISHED_PER_ADDRESS_MAX as usize;
         for n in 0..most {
@@ -256,7 +264,8 @@ mod tests {
 
     #[test]
     fn handshakes_under_way_count_against_the_share_of_an_address() {
-        let (mut gate, from) = (Gate::new(&Allow::All), IpAddr::from([192, 0, 2, 1]));
+        let (mut gate, from) =
+            (Gate::new(&Allow::All, HashSet::new()), IpAddr::from([192, 0, 2, 1]));
         let most = limits::ESTABLISHED_PER_ADDRESS_MAX as usize;
         for n in 1..most {
             gate.begin(id(n), from).unwrap();
@@ -271,7 +280,7 @@ mod tests {
     fn only_listed_peers_are_let_in() {
         let [friend, stranger] = [0, 1].map(|_| libp2p::identity::Keypair::generate_ed25519());
         let listed = Allow::Listed(vec![identity::peer_id(&friend)]);
-        let mut gate = Gate::new(&listed);
+        let mut gate = Gate::new(&listed, HashSet::new());
         assert_eq!(gate.check(&friend.public().to_peer_id()), Ok(()));
         assert_eq!(gate.check(&stranger.public().to_peer_id()), Err(Refused::NotAllowed));
         gate.allow(&Allow::All);

@@ -2,10 +2,9 @@
 //!
 //! It is told no address with an uplink in it, and none of a radio: names of our interfaces are
 //! nobody's business, and neither is where they are on the air.
-//! What peers say of our addresses, or of their own, is only theirs to say: it goes no
-//! further, so no address is ever confirmed by hearsay.
+//! What peers say of our addresses, or of their own, is only theirs to say: it is told as
+//! [`Learned`], and confirms nothing.
 
-use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use libp2p::core::{ConnectedPoint, Endpoint, transport::PortUse};
@@ -17,10 +16,26 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId, identify};
 
-use super::address::{is_radio, split_uplink};
+use super::address::{is_circuit, is_radio, split_uplink};
 
 /// The protocol family that identify tells; ours alone.
 const PROTOCOL_VERSION: &str = "/pointsman/1";
+
+/// What a peer says.
+#[derive(Debug)]
+pub enum Learned {
+    /// Of itself.
+    Peer {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Who.
+        peer: PeerId,
+        /// What.
+        info: Box<identify::Info>,
+    },
+    /// It sees this node at this address, as far as can be told.
+    Observed(Multiaddr),
+}
 
 /// Identify, behind a fence.
 pub struct Identify {
@@ -42,6 +57,17 @@ fn bare(address: &Multiaddr) -> Multiaddr {
     if is_radio(address) { Multiaddr::empty() } else { split_uplink(address).1 }
 }
 
+fn learned(event: identify::Event) -> Option<Learned> {
+    match event {
+        identify::Event::Received { connection_id, peer_id, info }
+        | identify::Event::Pushed { connection_id, peer_id, info } => {
+            let info = Box::new(info);
+            Some(Learned::Peer { connection: connection_id, peer: peer_id, info })
+        }
+        identify::Event::Sent { .. } | identify::Event::Error { .. } => None,
+    }
+}
+
 fn bare_endpoint(endpoint: &ConnectedPoint) -> ConnectedPoint {
     let mut endpoint = endpoint.clone();
     match &mut endpoint {
@@ -56,7 +82,7 @@ fn bare_endpoint(endpoint: &ConnectedPoint) -> ConnectedPoint {
 
 impl NetworkBehaviour for Identify {
     type ConnectionHandler = <identify::Behaviour as NetworkBehaviour>::ConnectionHandler;
-    type ToSwarm = Infallible;
+    type ToSwarm = Learned;
 
     fn handle_established_inbound_connection(
         &mut self,
@@ -104,7 +130,7 @@ impl NetworkBehaviour for Identify {
             }
             FromSwarm::NewListenAddr(NewListenAddr { addr, .. })
             | FromSwarm::ExpiredListenAddr(ExpiredListenAddr { addr, .. })
-                if is_radio(addr) => {}
+                if is_radio(addr) || is_circuit(addr) => {}
             FromSwarm::NewListenAddr(event) => {
                 let addr = bare(event.addr);
                 let event = NewListenAddr { addr: &addr, ..event };
@@ -114,6 +140,9 @@ impl NetworkBehaviour for Identify {
                 let addr = bare(event.addr);
                 let event = ExpiredListenAddr { addr: &addr, ..event };
                 self.inner.on_swarm_event(FromSwarm::ExpiredListenAddr(event));
+            }
+            FromSwarm::ExternalAddrConfirmed(_) | FromSwarm::ExternalAddrExpired(_) => {
+                self.inner.on_swarm_event(event);
             }
             // Failures and candidates: identify needs none of them. The enum is open.
             _ => {}
@@ -139,7 +168,15 @@ impl NetworkBehaviour for Identify {
                 Poll::Ready(ToSwarm::NotifyHandler { peer_id, handler, event }) => {
                     return Poll::Ready(ToSwarm::NotifyHandler { peer_id, handler, event });
                 }
-                // What was learned, candidates and addresses of peers end here.
+                Poll::Ready(ToSwarm::GenerateEvent(event)) => {
+                    if let Some(learned) = learned(event) {
+                        return Poll::Ready(ToSwarm::GenerateEvent(learned));
+                    }
+                }
+                Poll::Ready(ToSwarm::NewExternalAddrCandidate(address)) => {
+                    return Poll::Ready(ToSwarm::GenerateEvent(Learned::Observed(address)));
+                }
+                // Addresses of peers end here.
                 Poll::Ready(_) => {}
             }
         }

@@ -1,12 +1,16 @@
 //! Links: libp2p connections with one substream per channel, used in both directions.
 //!
 //! The life of a link: libp2p establishes a connection (the handshake proves the peer); the
-//! side that dialled opens four substreams, one per channel; when all are there the loop is
-//! told by [`super::LinkFact::Up`] and gets a [`queue::LinkSender`]; frames go both ways
-//! without touching the swarm; it ends when the sender is dropped, when the other side
+//! side that dialled it for a link opens four substreams, one per channel; when all are there
+//! the loop is told by [`super::LinkFact::Up`] and gets a [`queue::LinkSender`]; frames go both
+//! ways without touching the swarm; it ends when the sender is dropped, when the other side
 //! finishes, or when the connection breaks, and the loop is told by
-//! [`super::LinkFact::Down`]. A connection whose substreams do not come within
-//! [`OPEN_TIME_MAX`] is closed.
+//! [`super::LinkFact::Down`]. A connection of which some substreams are opened, and not all
+//! within [`OPEN_TIME_MAX`], is closed.
+//!
+//! A connection on which nobody opens a channel is a guest: queries, reservations, probes and
+//! libp2p programs of other make use it. Nothing here keeps it open, and the swarm closes it
+//! [`GUEST_IDLE_MAX`] after its last use.
 //!
 //! This room knows no protocol below libp2p's upgrade: what a connection is bound to, and
 //! what can be measured of it, comes from [`Wires`].
@@ -18,11 +22,12 @@ use libp2p::Multiaddr;
 use pointsman_core::id::UplinkId;
 use pointsman_core::input::{LinkSample, Protocol};
 
+use super::address::is_circuit;
 use super::registry::{Registered, Registry};
 
 pub mod behaviour;
 mod datagrams;
-mod dials;
+pub(super) mod dials;
 mod gauge;
 pub mod handler;
 mod mail;
@@ -35,7 +40,11 @@ mod traffic;
 /// read it.
 pub const CLOSE_TIME_MAX: Duration = Duration::from_millis(500);
 
-/// How long the four substreams of a link may take.
+/// How long a connection that is no link stays without any use: long enough for the next
+/// query of a lookup, short enough that strangers don't fill the places.
+pub const GUEST_IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// How long the four substreams of a link may take, from the first on.
 pub const OPEN_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What a connection is made of below libp2p's upgrade, as the transport knows it.
@@ -86,5 +95,31 @@ impl From<Registered> for Wire {
         let datagrams = handle.datagrams();
         let sample = Box::new(move || handle.sample());
         Self { uplink: uplink_id, uplink_name: uplink, protocol, sample, datagrams }
+    }
+}
+
+/// The wires of a transport, and those of the circuits beside it.
+pub(super) struct WithCircuits {
+    /// The transport's.
+    pub(super) below: Box<dyn Wires>,
+    /// Of circuits.
+    pub(super) circuits: Registry,
+}
+
+impl Wires for WithCircuits {
+    fn dialled(&self, remote: &Multiaddr) -> Option<Wire> {
+        if is_circuit(remote) {
+            Wires::dialled(&self.circuits, remote)
+        } else {
+            self.below.dialled(remote)
+        }
+    }
+
+    fn accepted(&self, local: &Multiaddr, remote: &Multiaddr) -> Option<Wire> {
+        if is_circuit(local) {
+            Wires::accepted(&self.circuits, local, remote)
+        } else {
+            self.below.accepted(local, remote)
+        }
     }
 }

@@ -133,7 +133,7 @@ fn socket(ip: IpAddr, protocol: Protocol, port: u16) -> Multiaddr {
     match protocol {
         Protocol::Quic => host.with(Part::Udp(port)).with(Part::QuicV1),
         Protocol::Tcp => host.with(Part::Tcp(port)),
-        Protocol::Bluetooth => host,
+        Protocol::Bluetooth | Protocol::Circuit => host,
     }
 }
 

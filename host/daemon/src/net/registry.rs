@@ -19,7 +19,7 @@ use pointsman_core::id::{Time, UplinkId};
 use pointsman_core::input::Protocol;
 use pointsman_core::limits::UNCLAIMED_LINKS_MAX;
 
-use super::address::without_peer;
+use super::address::{split_uplink, without_peer};
 use super::refusals::Refusals;
 use crate::clock::Clock;
 
@@ -85,7 +85,7 @@ impl Registry {
 
     fn claim(&self, key: &Key) -> Option<Registered> {
         let mut entries = self.entries(Clock::now());
-        let newest = entries.iter().rposition(|entry| entry.key == *key)?;
+        let newest = entries.iter().rposition(|entry| key.is_for(&entry.key))?;
         Some(entries.remove(newest).registered)
     }
 
@@ -107,6 +107,19 @@ impl Registry {
 }
 
 impl Key {
+    /// Whether this asks for that. A dial that named no uplink was given one by
+    /// [`super::ways::Routed`], of which the swarm does not know.
+    fn is_for(&self, registered: &Self) -> bool {
+        match (self, registered) {
+            (Self::Dialled(asked), Self::Dialled(dialled)) => {
+                asked == dialled || *asked == split_uplink(dialled).1
+            }
+            (Self::Accepted { .. }, Self::Accepted { .. }) => self == registered,
+            (Self::Dialled(_), Self::Accepted { .. })
+            | (Self::Accepted { .. }, Self::Dialled(_)) => false,
+        }
+    }
+
     pub(super) fn dialled(address: &Multiaddr) -> Self {
         Self::Dialled(without_peer(address))
     }
@@ -119,6 +132,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::net::address::with_uplink;
 
     async fn connection() -> (Arc<TcpStream>, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -147,6 +161,16 @@ mod tests {
         let dialled = format!("/ip4/127.0.0.1/tcp/1/p2p/{}", libp2p::PeerId::random());
         assert!(registry.claim_dialled(&dialled.parse().unwrap()).is_some());
         assert!(registry.claim_dialled(&dialled.parse().unwrap()).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_dial_that_named_no_uplink_finds_the_connection_that_was_given_one() {
+        let (stream, _far) = connection().await;
+        let registry = Registry::default();
+        let bare: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
+        registry.register(Key::dialled(&with_uplink(&bare, "eth0")), registered(&stream));
+        assert!(registry.claim_dialled(&with_uplink(&bare, "wlan0")).is_none());
+        assert!(registry.claim_dialled(&bare).is_some());
     }
 
     #[tokio::test]

@@ -22,6 +22,24 @@ pub(super) fn open(
     kind: Type,
     wanted: SocketAddr,
 ) -> Result<Socket, ConnectError> {
+    bound(fresh(kind, wanted)?, binding, wanted)
+}
+
+/// A TCP socket to dial from, on a port that one listens on which [shares](share) it.
+pub(super) fn open_beside(binding: &Binding, wanted: SocketAddr) -> Result<Socket, ConnectError> {
+    let socket = fresh(Type::STREAM, wanted)?;
+    share(&socket)?;
+    bound(socket, binding, wanted)
+}
+
+/// Lets others share the port of a socket from now on. One that listens does so only once it is
+/// bound: whoever else wants to listen there, another node say, is still told that the port is
+/// taken.
+pub(super) fn share(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+fn fresh(kind: Type, wanted: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(wanted), kind, None)?;
     socket.set_nonblocking(true)?;
     if wanted.is_ipv6() {
@@ -30,6 +48,10 @@ pub(super) fn open(
     if kind == Type::STREAM && wanted.port() != 0 {
         socket.set_reuse_address(true)?;
     }
+    Ok(socket)
+}
+
+fn bound(socket: Socket, binding: &Binding, wanted: SocketAddr) -> Result<Socket, ConnectError> {
     let local = if tie(&socket, binding)? { wanted } else { bound_address(binding, wanted)? };
     socket.bind(&local.into())?;
     Ok(socket)

@@ -7,7 +7,7 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use pointsman_core::input::{Transport, Uplink};
 
-use super::address::is_radio;
+use super::address::{is_circuit, is_radio};
 
 /// The subnets of all uplinks, by the uplink's name. Bounded by the number of uplinks.
 #[derive(Clone, Debug, Default)]
@@ -30,10 +30,14 @@ impl Subnets {
 
     /// The kind of network that leads over the uplink to a remote address. Loopback and
     /// link-local addresses are near on every uplink, and so is what has no IP address. A
-    /// radio's address is that of a Bluetooth neighbour.
+    /// radio's address is that of a Bluetooth neighbour, and what leads through a relay is no
+    /// network of its own.
     pub fn transport(&self, uplink: &str, remote: &Multiaddr) -> Transport {
         if is_radio(remote) {
             return Transport::Bluetooth;
+        }
+        if is_circuit(remote) {
+            return Transport::Relay;
         }
         let Some(remote) = ip(remote) else { return Transport::Lan };
         let near = is_local(remote)
@@ -55,8 +59,40 @@ pub fn ip(address: &Multiaddr) -> Option<IpAddr> {
     })
 }
 
+/// Whether an address is one that the Internet routes (RFC 6890): neither private, shared,
+/// local, reserved nor for documentation.
+pub fn is_public(ip: IpAddr) -> bool {
+    const PRIVATE_V4: [(Ipv4Addr, u8); 14] = [
+        (Ipv4Addr::new(0, 0, 0, 0), 8),
+        (Ipv4Addr::new(10, 0, 0, 0), 8),
+        (Ipv4Addr::new(100, 64, 0, 0), 10),
+        (Ipv4Addr::new(127, 0, 0, 0), 8),
+        (Ipv4Addr::new(169, 254, 0, 0), 16),
+        (Ipv4Addr::new(172, 16, 0, 0), 12),
+        (Ipv4Addr::new(192, 0, 0, 0), 24),
+        (Ipv4Addr::new(192, 0, 2, 0), 24),
+        (Ipv4Addr::new(192, 88, 99, 0), 24),
+        (Ipv4Addr::new(192, 168, 0, 0), 16),
+        (Ipv4Addr::new(198, 18, 0, 0), 15),
+        (Ipv4Addr::new(198, 51, 100, 0), 24),
+        (Ipv4Addr::new(203, 0, 113, 0), 24),
+        (Ipv4Addr::new(224, 0, 0, 0), 3),
+    ];
+    const GLOBAL_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+    const EXAMPLES_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32);
+    match ip {
+        IpAddr::V4(_) => {
+            !PRIVATE_V4.iter().any(|&(net, bits)| is_within(ip, IpAddr::V4(net), bits))
+        }
+        IpAddr::V6(_) => {
+            let within = |(net, bits): (Ipv6Addr, u8)| is_within(ip, IpAddr::V6(net), bits);
+            within(GLOBAL_V6) && !within(EXAMPLES_V6)
+        }
+    }
+}
+
 /// `192.0.2.7/24`.
-fn subnet(text: &str) -> Option<(IpAddr, u8)> {
+pub(super) fn subnet(text: &str) -> Option<(IpAddr, u8)> {
     let (ip, bits) = text.split_once('/')?;
     let ip: IpAddr = ip.parse().ok()?;
     let bits: u8 = bits.parse().ok()?;
@@ -71,7 +107,7 @@ fn is_local(ip: IpAddr) -> bool {
     }
 }
 
-fn is_within(remote: IpAddr, own: IpAddr, bits: u8) -> bool {
+pub(super) fn is_within(remote: IpAddr, own: IpAddr, bits: u8) -> bool {
     let bits = u32::from(bits);
     match (remote, own) {
         (IpAddr::V4(remote), IpAddr::V4(own)) => {
@@ -103,6 +139,34 @@ mod tests {
             quota_left_kib: u32::MAX,
             wake_uj: 0,
             nj_per_byte: 0,
+        }
+    }
+
+    #[test]
+    fn what_the_internet_routes_is_public() {
+        for text in ["8.8.8.8", "45.10.0.1", "172.32.0.1", "2600::1"] {
+            assert!(is_public(text.parse().unwrap()), "{text}");
+        }
+        let private = [
+            "0.1.2.3",
+            "10.1.1.1",
+            "100.127.0.1",
+            "127.9.9.9",
+            "169.254.1.1",
+            "172.31.0.1",
+            "192.168.9.9",
+            "198.19.0.1",
+            "203.0.113.9",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "2001:db8::1",
+            "ff02::1",
+        ];
+        for text in private {
+            assert!(!is_public(text.parse().unwrap()), "{text}");
         }
     }
 

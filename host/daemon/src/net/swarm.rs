@@ -9,30 +9,34 @@ use std::io;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
+use libp2p::core::Transport as _;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, TransportError};
 use libp2p::core::upgrade::Version;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{self, ListenError, NetworkBehaviour, SwarmEvent};
-use libp2p::{PeerId, Swarm, connection_limits, memory_connection_limits};
+use libp2p::{Multiaddr, PeerId, Swarm, connection_limits, memory_connection_limits};
 use pointsman_core::id::{DialId, PeerId as Identity};
 use pointsman_core::input::{Address, DialFailure, Protocol};
 use pointsman_core::limits;
 use tokio::sync::{mpsc, watch};
 
-use super::address::with_uplink;
+use super::address::{is_circuit, with_uplink};
 use super::api::{LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions, Order};
 use super::bindings::Bindings;
 use super::ble::RadioPort;
 use super::gate::Gate;
-use super::identify::Identify;
-use super::links::Wires;
+use super::identify::{Identify, Learned};
 use super::links::behaviour::{LinkEvent, Links};
+use super::links::{GUEST_IDLE_MAX, Wires, WithCircuits};
 use super::listeners::{Bind, Listeners, wanted};
 use super::mdns::Mdns;
+use super::nat::{Identity as NatIdentity, Nat, NatEvent, Reach};
 use super::refusals::Refusals;
 use super::registry::Registry;
+use super::secure::Security;
 use super::transport::transport;
+use super::ways::{Routed, Ways};
 use crate::identity;
 
 /// Orders that wait for the task: all dials that the Node may have under way, and two for
@@ -49,7 +53,7 @@ pub fn start(
 ) -> io::Result<(Net, NetFacts)> {
     let transport = transport(&options.keypair, bindings, registry.clone(), radios)?;
     let refusals = registry.refusals().clone();
-    Ok(start_counting(options, transport, Box::new(registry), refusals))
+    start_counting(options, transport, Box::new(registry), refusals)
 }
 
 /// Starts the network task on any transport whose connections `wires` knows.
@@ -57,7 +61,7 @@ pub fn start_over(
     options: NetOptions,
     transport: Boxed<(PeerId, StreamMuxerBox)>,
     wires: Box<dyn Wires>,
-) -> (Net, NetFacts) {
+) -> io::Result<(Net, NetFacts)> {
     start_counting(options, transport, wires, Refusals::default())
 }
 
@@ -66,33 +70,58 @@ fn start_counting(
     transport: Boxed<(PeerId, StreamMuxerBox)>,
     wires: Box<dyn Wires>,
     refusals: Refusals,
-) -> (Net, NetFacts) {
+) -> io::Result<(Net, NetFacts)> {
     let (orders, order_queue) = mpsc::channel(ORDERS_MAX);
     let (links, link_facts) = mpsc::channel(limits::LINK_FACTS_MAX);
     let (net, net_facts) = mpsc::channel(limits::NET_FACTS_MAX);
     let (listening, listening_now) = watch::channel(Arc::from([]));
-    let behaviour = Behaviour::new(&options, wires, links.clone());
+    let (reach, reach_now) = watch::channel(Arc::default());
+    let ways = Ways::default();
+    let (nat, transport, wires) = with_nat(&options, transport, wires, &ways, reach)?;
+    let behaviour = Behaviour::new(&options, wires, links.clone(), nat);
     let me = options.keypair.public().to_peer_id();
     let task = Task {
         swarm: Swarm::new(transport, behaviour, me, swarm_config()),
+        ways,
         mdns: options.mdns.then(|| mdns(&options)).flatten(),
         orders: order_queue,
         links_waiting: VecDeque::new(),
         net_waiting: VecDeque::new(),
         listeners: Listeners::default(),
         listening,
+        reach: reach_now.clone(),
         refusals: refusals.clone(),
     };
     tokio::spawn(task.run(links, net));
-    (
-        Net { orders, listening: listening_now, refusals },
+    Ok((
+        Net { orders, listening: listening_now, reach: reach_now, refusals },
         NetFacts { links: link_facts, net: net_facts },
-    )
+    ))
+}
+
+/// The ways around NATs, and the transport and its wires with circuits beside them. Every dial
+/// names an uplink below it.
+fn with_nat(
+    options: &NetOptions,
+    transport: Boxed<(PeerId, StreamMuxerBox)>,
+    wires: Box<dyn Wires>,
+    ways: &Ways,
+    reach: watch::Sender<Arc<Reach>>,
+) -> io::Result<(Nat, Boxed<(PeerId, StreamMuxerBox)>, WithCircuits)> {
+    let me = options.keypair.public().to_peer_id();
+    let identity = NatIdentity { me, security: Security::new(&options.keypair)? };
+    let registry = Registry::default();
+    let (nat, circuits) = Nat::new(identity, &options.nat, ways, registry.clone(), reach);
+    let either = circuits.map_err(io::Error::other).or_transport(transport);
+    let either = either.map(|output, _| output.into_inner()).map_err(|error| error.into_inner());
+    let transport = Routed::new(either, ways.clone()).boxed();
+    Ok((nat, transport, WithCircuits { below: wires, circuits: registry }))
 }
 
 fn swarm_config() -> swarm::Config {
     swarm::Config::with_tokio_executor()
         .with_substream_upgrade_protocol_override(Version::V1Lazy)
+        .with_idle_connection_timeout(GUEST_IDLE_MAX)
         .with_max_negotiating_inbound_streams(limits::SUBSTREAMS_PER_LINK_MAX)
 }
 
@@ -114,17 +143,25 @@ struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
     identify: Identify,
+    nat: Nat,
     links: Links,
 }
 
 impl Behaviour {
-    fn new(options: &NetOptions, wires: Box<dyn Wires>, facts: mpsc::Sender<LinkFact>) -> Self {
+    fn new(
+        options: &NetOptions,
+        wires: WithCircuits,
+        facts: mpsc::Sender<LinkFact>,
+        nat: Nat,
+    ) -> Self {
+        let relays = options.nat.relays.iter().filter_map(|(_, id)| identity::to_libp2p(*id));
         Self {
-            gate: Gate::new(&options.allow),
+            gate: Gate::new(&options.allow, relays.collect()),
             limits: connection_limits::Behaviour::new(connection_limits()),
             memory: memory_connection_limits::Behaviour::with_max_bytes(limits::MEMORY_BYTES_MAX),
             identify: Identify::new(options.keypair.public()),
-            links: Links::new(&options.network, wires, facts),
+            nat,
+            links: Links::new(&options.network, Box::new(wires), facts),
         }
     }
 }
@@ -134,18 +171,22 @@ fn connection_limits() -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(limits::PENDING_INBOUND_MAX))
         .with_max_pending_outgoing(count(limits::DIALS_MAX))
-        .with_max_established(count(limits::LINKS_MAX))
-        .with_max_established_per_peer(count(limits::LINKS_PER_PEER_MAX))
+        .with_max_established(count(limits::LINKS_MAX + limits::GUESTS_MAX))
+        .with_max_established_per_peer(count(
+            limits::LINKS_PER_PEER_MAX + limits::GUESTS_PER_PEER_MAX,
+        ))
 }
 
 struct Task {
     swarm: Swarm<Behaviour>,
+    ways: Ways,
     mdns: Option<Mdns>,
     orders: mpsc::Receiver<Order>,
     links_waiting: VecDeque<LinkFact>,
     net_waiting: VecDeque<NetFact>,
     listeners: Listeners,
     listening: watch::Sender<Arc<[ListenAddress]>>,
+    reach: watch::Receiver<Arc<Reach>>,
     refusals: Refusals,
 }
 
@@ -172,6 +213,8 @@ impl Task {
                     None => return,
                 },
                 event = self.swarm.select_next_some() => self.happened(event),
+                // Its sender lives in the swarm.
+                Ok(()) = self.reach.changed() => self.tell_reach(),
                 facts = heard(&mut self.mdns), if idle => match facts {
                     Some(facts) => self.net_waiting.extend(facts),
                     None => self.mdns = None,
@@ -188,6 +231,7 @@ impl Task {
             Order::Listen(listener) => self.listen(&listener),
             Order::Unlisten(uplink) => {
                 self.swarm.behaviour_mut().links.subnets.forget(&uplink);
+                self.ways.forget(&uplink);
                 self.rebind(&uplink, Vec::new());
             }
             Order::Allow(allow) => self.swarm.behaviour_mut().gate.allow(&allow),
@@ -201,7 +245,13 @@ impl Task {
             self.net_waiting.push_back(NetFact::DialFailed { dial, failure, text });
             return;
         };
-        self.swarm.behaviour_mut().links.expect(options.connection_id(), dial);
+        let behaviour = self.swarm.behaviour_mut();
+        behaviour.links.expect(options.connection_id(), dial);
+        if address.protocol == Protocol::Circuit
+            && let Ok(address) = address.text.parse::<Multiaddr>()
+        {
+            return behaviour.nat.connect(&address, uplink, options);
+        }
         // A failure at once is told by the behaviour too, like every other.
         if let Err(error) = self.swarm.dial(options) {
             tracing::debug!(dial = dial.0, %error, "dial failed at once");
@@ -210,6 +260,8 @@ impl Task {
 
     fn listen(&mut self, listener: &Listener) {
         self.swarm.behaviour_mut().links.subnets.set(&listener.uplink);
+        self.ways.set(&listener.uplink);
+        self.swarm.behaviour_mut().nat.uplinks_changed();
         self.rebind(&listener.uplink.name, wanted(listener));
     }
 
@@ -240,6 +292,8 @@ impl Task {
     fn happened(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Links(event)) => self.link_happened(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(learned)) => self.learned(&learned),
+            SwarmEvent::Behaviour(BehaviourEvent::Nat(event)) => self.nat_happened(event),
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.listeners.reached(listener_id, &address);
                 self.tell_listening();
@@ -273,6 +327,29 @@ impl Task {
         }
     }
 
+    fn learned(&mut self, learned: &Learned) {
+        let nat = &mut self.swarm.behaviour_mut().nat;
+        match learned {
+            Learned::Peer { connection, info, .. } => nat.identified(*connection, info),
+            Learned::Observed(address) => nat.observed(address),
+        }
+    }
+
+    fn nat_happened(&mut self, event: NatEvent) {
+        match event {
+            NatEvent::Dial(options) => {
+                let connection = options.connection_id();
+                self.swarm.behaviour_mut().links.expect_unordered(connection);
+                if let Err(error) = self.swarm.dial(options) {
+                    tracing::debug!(%error, "no hole was punched");
+                }
+            }
+            NatEvent::Unreached { connection, failure, text } => {
+                self.swarm.behaviour_mut().links.unreached(connection, failure, text);
+            }
+        }
+    }
+
     fn link_happened(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Down { link, reason } => {
@@ -287,6 +364,13 @@ impl Task {
     fn listen_failed(&mut self, bind: Bind, text: String) {
         let Bind { uplink, protocol, .. } = bind;
         self.net_waiting.push_back(NetFact::ListenFailed { uplink, protocol, text });
+    }
+
+    /// Tells what others reach this node by. What waits to be told of it is out of date.
+    fn tell_reach(&mut self) {
+        let reach = self.reach.borrow_and_update().clone();
+        self.net_waiting.retain(|fact| !matches!(fact, NetFact::Reached(_)));
+        self.net_waiting.push_back(NetFact::Reached(reach));
     }
 
     /// Tells the addresses, if they changed. What waits to be told of them is out of date.
@@ -305,14 +389,20 @@ impl Task {
     }
 }
 
-/// How libp2p is told to dial; `None` for what it can't dial.
+/// How libp2p is told to dial; `None` for what it can't dial. TCP takes a port of its own: two
+/// that dial each other from the ports that they listen on would meet half-way, and neither be
+/// the one who answers.
 fn dial_options(peer: Option<Identity>, address: &Address, uplink: &str) -> Option<DialOpts> {
     let address = with_uplink(&address.text.parse().ok()?, uplink);
     let Some(peer) = peer else {
         return Some(DialOpts::unknown_peer_id().address(address).build());
     };
     let options = DialOpts::peer_id(identity::to_libp2p(peer)?);
-    Some(options.condition(PeerCondition::Always).addresses(vec![address]).build())
+    let options = options.condition(PeerCondition::Always).addresses(vec![address.clone()]);
+    let is_tcp = address.iter().any(|part| matches!(part, libp2p::multiaddr::Protocol::Tcp(_)));
+    let options =
+        if is_tcp && !is_circuit(&address) { options.allocate_new_port() } else { options };
+    Some(options.build())
 }
 
 /// What mDNS heard; never, where there is none.

@@ -5,7 +5,9 @@
 //! `TCP_NOTSENT_LOWAT`. A listener lives until it is removed, its uplink goes or its socket
 //! cannot be opened anew; while the uplink lives it follows its addresses. Must be used within a tokio runtime. It never
 //! sends over any uplink but the one that an address names, and refuses addresses that name
-//! none. A dial in the listener's role takes the listener's part of the handshake.
+//! none. A dial in the listener's role takes the listener's part of the handshake. A dial that
+//! may share a port leaves from the one that its uplink listens on, so that a NAT maps both to
+//! one; where that way is taken already it leaves from a port of its own.
 
 mod dial;
 mod listener;
@@ -21,7 +23,9 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use libp2p::Multiaddr;
-use libp2p::core::transport::{DialOpts, ListenerId, Transport, TransportError, TransportEvent};
+use libp2p::core::transport::{
+    DialOpts, ListenerId, PortUse, Transport, TransportError, TransportEvent,
+};
 use libp2p::identity::Keypair;
 use pointsman_core::input::Protocol;
 
@@ -81,6 +85,15 @@ impl Tcp {
             Some(bound) => Ok((target, bound)),
             None => Err(TransportError::Other(ConnectError::NoUplink(uplink))),
         }
+    }
+
+    /// The addresses that an uplink listens on, where a dial may share their ports.
+    fn shared(&self, uplink: &str, port_use: PortUse) -> Vec<SocketAddr> {
+        if port_use == PortUse::New {
+            return Vec::new();
+        }
+        let here = self.listeners.iter().filter(|listener| listener.uplink() == uplink);
+        here.filter(|listener| listener.shares()).map(Listener::local).collect()
     }
 
     /// Follows the table of uplinks: closes the listeners of those that are gone, and tells
@@ -179,6 +192,7 @@ impl Transport for Tcp {
             return Err(TransportError::MultiaddrNotSupported(address));
         }
         let dial = Dial {
+            from: self.shared(&bound.binding.name, options.port_use),
             binding: bound.binding,
             security: self.security.clone(),
             registry: self.registry.clone(),

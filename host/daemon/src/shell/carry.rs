@@ -80,8 +80,13 @@ impl Shell {
                 self.taps.outcome(outcome);
                 self.aside.outcome(outcome);
             }
-            Output::Fold { peer, question } => self.aside.fold(peer, question),
+            Output::Fold { about, question } => self.aside.fold(about, question),
             Output::Inspect(question) => self.aside.inspect(question),
+            Output::StandingChanged { peer, score, level, was } => {
+                if level != was {
+                    self.journal.write(Happening::Standing { peer, score, level, was });
+                }
+            }
         }
     }
 

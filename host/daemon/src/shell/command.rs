@@ -6,7 +6,7 @@ use pointsman_core::config::{Allow, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Address, Input, Source};
 use pointsman_core::policy::{Failover, Role, Selector, Swap};
-use pointsman_core::snapshot::Snapshot;
+use pointsman_core::snapshot::{Explanation, Snapshot};
 use pointsman_engine::shadow::Shadow;
 use pointsman_radio::Counters;
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use super::journal::Happening;
 use super::mail::Waiting;
 use crate::aside::AsideReport;
 use crate::net::ListenAddress;
+use crate::net::nat::Reach;
 use crate::radio::{RadioState, Radios};
 
 /// An order to the loop. A reply that nobody waits for any more is dropped.
@@ -24,6 +25,8 @@ use crate::radio::{RadioState, Radios};
 pub(crate) enum Command {
     /// Tell what is known.
     Report(oneshot::Sender<Report>),
+    /// Tell why a peer is treated as it is; `None` where nothing is known of it.
+    Why(PeerId, oneshot::Sender<Option<Explanation>>),
     /// Blackhole an uplink in these directions, or mend it.
     Cut {
         uplink: String,
@@ -85,6 +88,8 @@ pub struct Report {
     pub node: Snapshot,
     /// Where it listens.
     pub listening: Arc<[ListenAddress]>,
+    /// What others reach it by.
+    pub reach: Arc<Reach>,
     /// What the policies off the loop counted.
     pub aside: AsideReport,
     /// What is out of the ordinary now, the worst first.
@@ -129,6 +134,9 @@ impl Shell {
             Command::Report(reply) => {
                 let _ = reply.send(self.report());
             }
+            Command::Why(peer, reply) => {
+                let _ = reply.send(self.node.why(&peer));
+            }
             Command::Cut { uplink, inbound, outbound, reply } => {
                 let _ = reply.send(self.cut(uplink, inbound, outbound));
             }
@@ -160,6 +168,7 @@ impl Shell {
         Report {
             node: self.node.snapshot(),
             listening: self.net.addresses(),
+            reach: self.net.reach(),
             aside: self.aside.report(),
             findings: self.findings.list(),
             radios: self.radio_states.values().cloned().collect(),

@@ -14,6 +14,7 @@ use super::mail::Taken;
 use super::sends::Submission;
 use super::{Live, Shell};
 use crate::aside::AsideFact;
+use crate::net::nat::Reach;
 use crate::net::{LinkFact, Listener, NetFact};
 use crate::radio::{RadioNews, RadioState};
 use crate::uplinks::UplinkFact;
@@ -62,6 +63,7 @@ impl Shell {
                 let texts = addresses.into_iter().map(|one| one.address.text).collect();
                 self.journal.write(Happening::Listening(texts));
             }
+            NetFact::Reached(reach) => self.reached(&reach),
             NetFact::ListenFailed { uplink, protocol, text } => {
                 tracing::warn!(uplink, ?protocol, "cannot listen: {text}");
                 self.journal.write(Happening::ListenFailed { uplink, protocol, why: text });
@@ -72,6 +74,17 @@ impl Shell {
             NetFact::Unsighted { peer, address, source } => {
                 self.node.handle(self.now, Input::Unsighted { peer, address, source });
             }
+        }
+    }
+
+    /// Writes down by what others reach this node, where that is news.
+    fn reached(&mut self, reach: &Reach) {
+        let addresses = reach.leading_here().map(ToString::to_string).collect();
+        let news = (reach.is_reachable(), addresses);
+        if self.reached != news {
+            self.reached.clone_from(&news);
+            let (direct, addresses) = news;
+            self.journal.write(Happening::Reached { direct, addresses });
         }
     }
 
@@ -136,8 +149,8 @@ impl Shell {
     /// nothing.
     pub(super) fn aside_fact(&mut self, fact: AsideFact) {
         match fact {
-            AsideFact::Stood { peer, standing } => {
-                self.node.handle(self.now, Input::Stood { peer, standing });
+            AsideFact::Stood { about, standing } => {
+                self.node.handle(self.now, Input::Stood { about, standing });
             }
             AsideFact::Found(found) => self.found(&found),
             AsideFact::Answered(decision) => self.taps.answered(*decision),

@@ -13,6 +13,7 @@ use pointsman_core::input::Protocol;
 use pointsman_core::limits::JOURNAL_RECORDS_MAX;
 use pointsman_core::output;
 use pointsman_core::policy::Role;
+use pointsman_core::reputation::Level;
 use pointsman_sdk::Transport;
 use tokio::sync::watch;
 
@@ -55,6 +56,13 @@ pub enum Happening {
     },
     /// These are all the addresses that it listens on, as multiaddrs.
     Listening(Vec<String>),
+    /// Others reach it by these addresses, as multiaddrs.
+    Reached {
+        /// Whether anybody does without a relay; `None` where nobody has tried.
+        direct: Option<bool>,
+        /// All that lead here, relays' among them.
+        addresses: Vec<String>,
+    },
     /// Somewhere could not be listened.
     ListenFailed {
         /// The uplink's name.
@@ -63,6 +71,17 @@ pub enum Happening {
         protocol: Protocol,
         /// Why.
         why: String,
+    },
+    /// A peer is treated otherwise than before.
+    Standing {
+        /// Who.
+        peer: PeerId,
+        /// Its effective score.
+        score: i32,
+        /// How it is treated.
+        level: Level,
+        /// How it was treated.
+        was: Level,
     },
     /// Something is out of the ordinary, or more so than it was.
     Anomaly(OpenFinding),

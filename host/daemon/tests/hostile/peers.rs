@@ -40,6 +40,20 @@ fn lengths_that_no_frame_has_end_the_link_and_are_counted() {
 }
 
 #[test]
+fn a_peer_that_breaks_the_protocol_is_discouraged_and_why_says_for_what() {
+    under(async |victim| {
+        let mut long = Linked::greeted(&address(victim, "/tcp/")).await;
+        long.write(&u32::MAX.to_be_bytes()).await.unwrap();
+        victim.event("standing", |event| {
+            event["peer"] == long.peer.as_str() && event["details"]["level"] == "discouraged"
+        });
+        let why = victim.json(&["peers", "why", &long.peer, "--json"]);
+        let sentence = why["sentence"].as_str().unwrap();
+        assert!(sentence.contains("it sent bytes that are no frame, once"), "{sentence}");
+    });
+}
+
+#[test]
 fn a_hello_of_an_unknown_version_is_answered_with_the_end() {
     under(async |victim| {
         for protocol in PROTOCOLS {

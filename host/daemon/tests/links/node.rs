@@ -12,7 +12,7 @@ use pointsman::net::registry::Registry;
 use pointsman::net::{
     LinkFact, LinkSender, ListenAddress, Listener, Net, NetFact, NetOptions, start, start_over,
 };
-use pointsman_core::config::Allow;
+use pointsman_core::config::{Allow, NatConfig};
 use pointsman_core::frame::{Channel, Data, Frame};
 use pointsman_core::id::{DialId, LinkId, PeerId, UplinkId};
 use pointsman_core::input::{Address, DialFailure, DownReason, NewLink, Protocol, Uplink};
@@ -68,6 +68,7 @@ pub(crate) fn options(network: &str, mdns: bool) -> NetOptions {
         network: network.into(),
         allow: Allow::All,
         mdns,
+        nat: NatConfig { upnp: false, ..NatConfig::default() },
     }
 }
 
@@ -82,7 +83,7 @@ impl Node {
             Medium::Memory => {
                 let id = identity::peer_id(&options.keypair);
                 let transport = memory::transport(&options.keypair);
-                let (net, facts) = start_over(options, transport, Box::new(MemoryWires));
+                let (net, facts) = start_over(options, transport, Box::new(MemoryWires)).unwrap();
                 let (links, facts) = (facts.links, facts.net);
                 Self { id, net, links, facts, address: "127.0.0.1" }
             }

@@ -1,6 +1,7 @@
 //! A peer that speaks libp2p by hand, so that it can say what no link would say.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::future::poll_fn;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -54,7 +55,7 @@ impl Raw {
     /// Opens a substream for a channel, without waiting for an answer.
     pub(crate) async fn open(&mut self, channel: Channel) -> SubstreamBox {
         let open = poll_fn(|cx| {
-            if let std::task::Poll::Ready(Err(error)) = self.muxer.poll_unpin(cx) {
+            if let Poll::Ready(Err(error)) = self.muxer.poll_unpin(cx) {
                 panic!("{error}");
             }
             self.muxer.poll_outbound_unpin(cx)
@@ -78,6 +79,23 @@ impl Raw {
             streams.push(self.open(channel).await);
         }
         streams
+    }
+
+    /// Waits until the other side closes the connection; what it opens is refused.
+    pub(crate) async fn closed(&mut self) {
+        poll_fn(|cx| {
+            if let Poll::Ready(Err(_)) = self.muxer.poll_unpin(cx) {
+                return Poll::Ready(());
+            }
+            loop {
+                match self.muxer.poll_inbound_unpin(cx) {
+                    Poll::Ready(Ok(stream)) => drop(stream),
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await;
     }
 
     /// Drives the connection beside a future.

@@ -30,6 +30,8 @@ tcp = 0
 enabled = false
 [bluetooth]
 enabled = false
+[nat]
+upnp = false
 [uplinks]
 others = false
 [[uplink]]
@@ -76,10 +78,20 @@ impl Node {
 
     /// The same with variables in its environment.
     pub(crate) fn start_with(folder: TempDir, variables: &[(&str, &str)]) -> Self {
+        Self::start_by(folder, variables, |mut command| command.spawn().unwrap())
+    }
+
+    /// The same where whoever is given the command starts it.
+    pub(crate) fn start_by(
+        folder: TempDir,
+        variables: &[(&str, &str)],
+        spawn: impl FnOnce(Command) -> Child,
+    ) -> Self {
         let mut command = pointsman(folder.path());
         command.envs(variables.iter().copied());
         command.args(["--socket", "node.sock", "run", "--config", "config.toml"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = spawn(command);
         let mut peer = None;
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();

@@ -90,7 +90,7 @@ impl End {
         let address = match protocol {
             Protocol::Quic => "/ip6zone/lo1/ip4/0.0.0.0/udp/0/quic-v1",
             Protocol::Tcp => "/ip6zone/lo1/ip4/0.0.0.0/tcp/0",
-            Protocol::Bluetooth => unreachable!("sockets only"),
+            Protocol::Bluetooth | Protocol::Circuit => unreachable!("sockets only"),
         };
         self.try_listen(address.parse().unwrap()).unwrap();
         self.new_address().await

@@ -157,6 +157,7 @@ pub(super) fn address(segment: usize, node: usize, protocol: Protocol) -> Addres
         Protocol::Bluetooth => {
             return RadioAddress([2, 0, 0, 0, segment as u8, node as u8]).to_address();
         }
+        Protocol::Circuit => unreachable!("no node of the simulator is a relay"),
     };
     Address { text: format!("/ip4/10.{segment}.0.{}/{ending}", node + 1), protocol }
 }

@@ -39,7 +39,7 @@ pub struct EventView {
     /// `resent`, `because`, `address`, `why`, `role`, `strikes`, `asleep_us`, `keys`,
     /// `inbound`, `outbound`, `addresses`, `rule`, `severity`, `metric`, `evidence`, `remedy`,
     /// `generation`, `to`, `module`, `policy`, `back`, `left_s`, `what`, `metres`,
-    /// `metres_least`, `metres_most`, `in_range`, `usable`.
+    /// `metres_least`, `metres_most`, `in_range`, `usable`, `direct`.
     pub details: BTreeMap<String, Value>,
 }
 
@@ -73,8 +73,10 @@ fn view(record: &Record) -> EventView {
         }
         Happening::Reconfigured(_)
         | Happening::Listening(_)
+        | Happening::Reached { .. }
         | Happening::Quarantined(_)
         | Happening::EditRefused { .. }
+        | Happening::Standing { .. }
         | Happening::Anomaly(_)
         | Happening::AnomalyOver(_)
         | Happening::LearnFailed { .. }
@@ -143,10 +145,20 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
             Told::new("listening", format!("listening on {}", addresses.join(", ")))
                 .with("addresses", json!(addresses))
         }
+        Happening::Reached { direct, addresses } => reached(*direct, addresses),
         Happening::ListenFailed { uplink, protocol, why } => {
             let protocol = protocol_name(*protocol);
             Told::new("listen-failed", format!("cannot listen on {uplink} by {protocol}: {why}"))
                 .with("why", why.as_str())
+        }
+        Happening::Standing { peer, score, level, was } => {
+            let (level, was) = (level.name(), was.name());
+            let text = format!("{peer} is {level}, and was {was}: its score is {score}");
+            Told::new("standing", text)
+                .of(peer.to_string())
+                .with("level", level)
+                .with("was", was)
+                .with("score", *score)
         }
         Happening::Anomaly(open) => found("anomaly", sentence(open), open),
         Happening::AnomalyOver(open) => {
@@ -172,6 +184,19 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
         }
         Happening::Stopping => Told::new("stopping", "the node finishes and stops"),
     }
+}
+
+fn reached(direct: Option<bool>, addresses: &[String]) -> Told {
+    let directly = match direct {
+        Some(true) => "others reach this node directly",
+        Some(false) => "others do not reach this node directly",
+        None => "nobody has tried to reach this node directly",
+    };
+    let text = match addresses {
+        [] => directly.to_owned(),
+        addresses => format!("{directly}; what leads here: {}", addresses.join(", ")),
+    };
+    Told::new("reached", text).with("direct", direct).with("addresses", json!(addresses))
 }
 
 fn quarantine(told: &Quarantined) -> Told {
@@ -398,6 +423,8 @@ fn close_name(reason: CloseReason) -> &'static str {
         CloseReason::Faded => "faded",
         CloseReason::Spare => "spare",
         CloseReason::Dead => "dead",
+        CloseReason::Shunned => "shunned",
+        CloseReason::Evicted => "evicted",
     }
 }
 

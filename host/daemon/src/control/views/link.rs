@@ -1,7 +1,7 @@
 //! Links.
 
 use pointsman_core::bluetooth::stream::Carrier;
-use pointsman_core::input::Protocol;
+use pointsman_core::input::{Protocol, Transport};
 use pointsman_core::snapshot::{LinkSnapshot, Snapshot};
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,10 @@ pub struct LinkView {
     pub peer: String,
     /// `bluetooth`, `wifi-direct`, `lan`, `internet`, `relay` or `mesh`.
     pub transport: String,
-    /// `quic`, `tcp` or `bluetooth`.
+    /// `quic`, `tcp`, `bluetooth` or `circuit`.
     pub protocol: String,
+    /// Whether it leads through a relay.
+    pub relayed: bool,
     /// What carries a link's bytes on the air; `null` where it is no radio's.
     pub channel: Option<ChannelView>,
     /// The local interface that it is bound to.
@@ -83,6 +85,7 @@ fn view(snapshot: &Snapshot, peer: &str, link: &LinkSnapshot) -> LinkView {
         peer: peer.to_owned(),
         transport: link.transport.name().to_owned(),
         protocol: protocol_name(link.protocol).to_owned(),
+        relayed: link.transport == Transport::Relay,
         channel: link
             .channel
             .map(|(carrier, mtu)| ChannelView { carrier: carrier_name(carrier).to_owned(), mtu }),
@@ -121,5 +124,6 @@ pub(super) fn protocol_name(protocol: Protocol) -> &'static str {
         Protocol::Quic => "quic",
         Protocol::Tcp => "tcp",
         Protocol::Bluetooth => "bluetooth",
+        Protocol::Circuit => "circuit",
     }
 }

@@ -34,8 +34,10 @@ pub struct PeerView {
     pub moves: u64,
     /// Messages from it that were delivered here.
     pub received: u64,
-    /// How far it is trusted: from -1000 over 0 (unknown) to 1000.
+    /// How far it is trusted: from -1000 over 0 (unknown) to 1000, all things considered.
     pub standing: i32,
+    /// How it is treated for that: `trusted`, `unknown`, `discouraged` or `shunned`.
+    pub level: String,
     /// How often it was seen to do what since it is known: `ack`, `timeout`, `invalid`,
     /// `refused`, `served`, `relayed`, `spam`.
     pub seen: BTreeMap<String, u64>,
@@ -104,7 +106,8 @@ fn view(now: Time, peer: &PeerSnapshot, neighbours: &[NeighbourView]) -> PeerVie
             .collect(),
         moves: peer.moves,
         received: peer.received,
-        standing: peer.standing.score,
+        standing: peer.score,
+        level: peer.level.name().to_owned(),
         seen: Kind::ALL.map(|kind| (kind.name().to_owned(), peer.seen[kind as usize])).into(),
     }
 }

@@ -6,7 +6,7 @@ use pointsman_core::limits;
 use pointsman_core::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
-use super::{FindingView, NeighbourView, PolicyView, RadioView, hex64};
+use super::{FindingView, NeighbourView, PolicyView, RadioView, ReachView, hex64};
 use crate::handle::About;
 use crate::policies::Now;
 use crate::shell::Report;
@@ -30,6 +30,8 @@ pub struct StatusView {
     pub config: Option<String>,
     /// Where it listens.
     pub listening: Vec<ListenView>,
+    /// What others reach it by.
+    pub reach: ReachView,
     /// Its interfaces.
     pub uplinks: Vec<UplinkView>,
     /// Its Bluetooth adapters; empty where Bluetooth is not enabled.
@@ -115,6 +117,7 @@ pub fn status(about: &About, slots: &[Now], report: &Report) -> StatusView {
         network: about.network.clone(),
         config: about.config_file.as_ref().map(|file| file.display().to_string()),
         listening: listening(report),
+        reach: super::reach(&report.reach),
         uplinks: uplinks(report),
         radios: report.radios.iter().map(super::radio).collect(),
         neighbours: super::neighbours(node),
@@ -192,7 +195,20 @@ fn counters(report: &Report) -> BTreeMap<String, u64> {
         ("learn_failures", aside.learn_failures),
         ("checkpoints", aside.checkpoints),
     ];
-    let all = report.node.counters.iter().copied().chain(own);
+    let nat = report.reach.counts;
+    let nat = [
+        ("hole_punches", nat.punches),
+        ("hole_punches_made", nat.punched),
+        ("hole_punches_given_up", nat.punches_given_up),
+        ("address_probes", nat.probes),
+        ("address_probe_bytes", nat.probe_bytes),
+        ("address_probes_answered", nat.answers),
+        ("relay_reservations_granted", nat.reservations_granted),
+        ("relay_circuits", nat.circuits_relayed),
+        ("relay_circuits_now", nat.circuits_now),
+        ("relay_refusals", nat.relays_refused),
+    ];
+    let all = report.node.counters.iter().copied().chain(own).chain(nat);
     all.map(|(name, count)| (name.to_owned(), count)).collect()
 }
 

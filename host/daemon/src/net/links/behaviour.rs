@@ -2,6 +2,10 @@
 //!
 //! It hands out link numbers, equips each connection with a handler, and keeps the account:
 //! a dial ends in a link or in a failure, a link that came up goes down, each exactly once.
+//!
+//! Only a connection that was ordered for a link, on either side, becomes one: by the Node, or
+//! by a hole that was punched for it. All others are guests: they carry what other behaviours
+//! have to say, and end when these have no more use for them.
 
 use std::collections::{HashMap, VecDeque};
 use std::task::{Context, Poll, Waker};
@@ -12,18 +16,18 @@ use libp2p::swarm::{
     NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
-use pointsman_core::id::{DialId, LinkId};
+use pointsman_core::id::{DialId, LinkId, PeerId as Identity};
 use pointsman_core::input::{DialFailure, DownReason, NewLink};
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
 use super::dials;
-use super::handler::{Assignment, Handler, Told};
+use super::handler::{Assignment, Handler, Part, Told};
 use super::protocol::Protocols;
 use super::{Wire, Wires};
 use crate::identity;
 use crate::net::LinkFact;
-use crate::net::address::{split_uplink, without_peer};
+use crate::net::address::{is_circuit, split_uplink, without_peer};
 use crate::net::subnets::Subnets;
 
 /// What became of connections.
@@ -54,7 +58,9 @@ pub struct Links {
     facts: mpsc::Sender<LinkFact>,
     /// Which remote addresses are in a subnet of ours.
     pub subnets: Subnets,
-    dials: HashMap<ConnectionId, DialId>,
+    /// Connections that are dialled for a link, with the order where there was one.
+    dials: HashMap<ConnectionId, Option<DialId>>,
+    /// Of connections that are, or may become, links.
     links: HashMap<ConnectionId, Account>,
     next_link: u32,
     actions: VecDeque<ToSwarm<LinkEvent, THandlerInEvent<Self>>>,
@@ -90,43 +96,91 @@ impl Links {
 
     /// The connection of this number, soon to be dialled, belongs to an order of the Node.
     pub fn expect(&mut self, connection: ConnectionId, dial: DialId) {
-        self.dials.insert(connection, dial);
+        self.dials.insert(connection, Some(dial));
+    }
+
+    /// The connection of this number, soon to be dialled, is for a link too, though nobody
+    /// ordered it.
+    pub fn expect_unordered(&mut self, connection: ConnectionId) {
+        self.dials.insert(connection, None);
+    }
+
+    /// A dial that was expected is not even tried.
+    pub fn unreached(&mut self, connection: ConnectionId, failure: DialFailure, text: String) {
+        if let Some(dial) = self.dials.remove(&connection).flatten() {
+            self.tell(LinkEvent::DialFailed { dial, failure, text });
+        }
+    }
+
+    /// Connections that are links of which the loop was told.
+    pub fn count(&self) -> usize {
+        self.links.values().filter(|account| account.announced).count()
     }
 
     fn handler(
         &mut self,
         connection: ConnectionId,
         peer: PeerId,
-        remote: &Multiaddr,
+        place: Place<'_>,
         wire: Option<Wire>,
-        opens: bool,
     ) -> Result<Handler, ConnectionDenied> {
-        let wire = wire.ok_or_else(|| ConnectionDenied::new(Unfit::Unbound))?;
-        let identity =
-            identity::from_libp2p(&peer).ok_or_else(|| ConnectionDenied::new(Unfit::OtherKey))?;
+        let dial = self.dials.get(&connection).copied();
+        let unfit = match (wire, identity::from_libp2p(&peer)) {
+            (Some(wire), Some(identity)) if dial.is_some() || place.is_accepted => {
+                let part = self.part(connection, (peer, identity), &place, wire, dial);
+                return Ok(Handler::new(part, self.protocols.clone()));
+            }
+            (None, _) => Unfit::Unbound,
+            (Some(_), _) => Unfit::OtherKey,
+        };
+        if dial.flatten().is_some() {
+            return Err(ConnectionDenied::new(unfit));
+        }
+        Ok(Handler::new(Part::Never, self.protocols.clone()))
+    }
+
+    fn part(
+        &mut self,
+        connection: ConnectionId,
+        (peer, identity): (PeerId, Identity),
+        place: &Place<'_>,
+        wire: Wire,
+        dial: Option<Option<DialId>>,
+    ) -> Part {
         let link = LinkId(self.next_link);
         self.next_link += 1;
-        let dial = self.dials.get(&connection).copied();
+        let opens = place.role == Endpoint::Dialer && !place.is_accepted;
+        let number = dial.filter(|_| opens).map(|dial| dial.unwrap_or(DialId::unordered(link)));
+        let new = self.new_link(link, identity, number, place.address, &wire);
+        self.links.insert(connection, Account::new(peer, link, dial.flatten()));
+        let assignment = Assignment { new, wire, loop_: PollSender::new(self.facts.clone()) };
+        if opens { Part::Opens(assignment) } else { Part::Waits(assignment) }
+    }
+
+    fn new_link(
+        &self,
+        link: LinkId,
+        peer: Identity,
+        dial: Option<DialId>,
+        address: &Multiaddr,
+        wire: &Wire,
+    ) -> NewLink {
         let datagrams = wire.datagrams.as_ref().and_then(quinn::Connection::max_datagram_size);
-        let new = NewLink {
+        NewLink {
             link,
-            peer: identity,
-            transport: self.subnets.transport(&wire.uplink_name, remote),
+            peer,
+            transport: self.subnets.transport(&wire.uplink_name, address),
             protocol: wire.protocol,
             uplink: wire.uplink,
             dial,
             datagram_bytes: datagrams.map_or(0, |bytes| bytes.try_into().unwrap_or(u32::MAX)),
-            remote: without_peer(&split_uplink(remote).1).to_string(),
-        };
-        let loop_ = PollSender::new(self.facts.clone());
-        let protocols = self.protocols.clone();
-        self.links.insert(connection, Account::new(peer, link, dial));
-        Ok(Handler::new(Assignment { new, wire, opens, protocols, loop_ }))
+            remote: without_peer(&split_uplink(address).1).to_string(),
+        }
     }
 
     fn dial_failed(&mut self, failed: &DialFailed<'_>) {
         self.links.remove(&failed.connection_id);
-        let Some(dial) = self.dials.remove(&failed.connection_id) else { return };
+        let Some(dial) = self.dials.remove(&failed.connection_id).flatten() else { return };
         let (failure, text) = (dials::failure(failed.error), dials::text(failed.error));
         self.tell(LinkEvent::DialFailed { dial, failure, text });
     }
@@ -137,7 +191,7 @@ impl Links {
         if std::mem::replace(&mut account.ended, true) {
             return;
         }
-        tracing::debug!(link = account.link.0, peer = %account.peer, text, "link ended");
+        tracing::debug!(link = account.link.0, peer = %account.peer, text, "connection ended");
         let reason = account.ending.unwrap_or(DownReason::Broken);
         let link = account.link;
         match (account.announced, account.dial) {
@@ -172,6 +226,14 @@ impl Account {
     }
 }
 
+/// Where a connection leads, and how it came about.
+struct Place<'a> {
+    /// The other end; of an accepted circuit the relay's.
+    address: &'a Multiaddr,
+    role: Endpoint,
+    is_accepted: bool,
+}
+
 /// Why a connection can't be a link.
 #[derive(Debug, thiserror::Error)]
 enum Unfit {
@@ -193,7 +255,9 @@ impl NetworkBehaviour for Links {
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let wire = self.wires.accepted(local, remote);
-        self.handler(connection, peer, remote, wire, false)
+        let address = if is_circuit(local) { local } else { remote };
+        let place = Place { address, role: Endpoint::Listener, is_accepted: true };
+        self.handler(connection, peer, place, wire)
     }
 
     fn handle_established_outbound_connection(
@@ -205,7 +269,8 @@ impl NetworkBehaviour for Links {
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let wire = self.wires.dialled(remote);
-        self.handler(connection, peer, remote, wire, role == Endpoint::Dialer)
+        let place = Place { address: remote, role, is_accepted: false };
+        self.handler(connection, peer, place, wire)
     }
 
     #[expect(

@@ -8,7 +8,7 @@ use pointsman_core::input::DialFailure;
 use crate::net::failure::dial_failure;
 
 /// Why a dial failed. Of several addresses the first that says something specific counts.
-pub(super) fn failure(error: &DialError) -> DialFailure {
+pub(in crate::net) fn failure(error: &DialError) -> DialFailure {
     match error {
         DialError::LocalPeerId { .. } | DialError::WrongPeerId { .. } => DialFailure::WrongPeer,
         DialError::Denied { .. } => DialFailure::Limited,
@@ -24,7 +24,7 @@ pub(super) fn failure(error: &DialError) -> DialFailure {
 }
 
 /// The same for people: the error with all its causes, and no line breaks.
-pub(super) fn text(error: &DialError) -> String {
+pub(in crate::net) fn text(error: &DialError) -> String {
     match error {
         DialError::Transport(errors) => {
             let texts = errors.iter().map(|(_, error)| chain_text(error));

@@ -1,7 +1,8 @@
 //! One connection's side of the links behaviour: it lives in the connection's own task.
 //!
 //! It opens (or accepts) the four substreams, then runs `Traffic` until either side closes.
-//! It never waits for the behaviour: frames and facts have their own way around it, and the
+//! Until a channel is opened the connection is a guest: others may use it, and this handler
+//! does not keep it open. It never waits for the behaviour: frames and facts have their own way around it, and the
 //! few events for it are told at once.
 //!
 //! Closing in good order: whoever closes writes what is left and finishes all its channels.
@@ -32,15 +33,23 @@ use super::traffic::{Stop, Traffic};
 use super::{CLOSE_TIME_MAX, OPEN_TIME_MAX, Wire};
 use crate::net::LinkFact;
 
-/// What a handler is made for.
+/// What a link is made of, should the connection become one.
 #[derive(Debug)]
 pub(super) struct Assignment {
     pub(super) new: NewLink,
     pub(super) wire: Wire,
-    /// Whether this side dialled, and so opens the substreams.
-    pub(super) opens: bool,
-    pub(super) protocols: Protocols,
     pub(super) loop_: PollSender<LinkFact>,
+}
+
+/// This side's part in making a link of a connection.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// It dialled for a link, and opens the channels.
+    Opens(Assignment),
+    /// The other side may open them.
+    Waits(Assignment),
+    /// It never becomes a link.
+    Never,
 }
 
 /// What the behaviour is told of a connection.
@@ -57,7 +66,8 @@ pub enum Told {
 /// The links behaviour's handler of one connection.
 #[derive(Debug)]
 pub struct Handler {
-    opens: bool,
+    /// The channels that the other side may open.
+    accepts: &'static [Channel],
     protocols: Protocols,
     phase: Phase,
     announced: bool,
@@ -67,6 +77,8 @@ type Event = ConnectionHandlerEvent<Offer, (), Told>;
 
 #[derive(Debug)]
 enum Phase {
+    /// No channel was opened; with what a link would be made of, where it can become one.
+    Guest(Option<Box<Assignment>>),
     Opening(Box<Opening>),
     Open(Box<Traffic<Stream>>),
     /// Closing, on our order or after the other side.
@@ -79,34 +91,38 @@ enum Phase {
 struct Opening {
     assignment: Assignment,
     streams: [Option<Stream>; Channel::ALL.len()],
-    /// How many were asked for.
-    asked: usize,
+    /// Those that are to be asked for.
+    unasked: std::slice::Iter<'static, Channel>,
     failed: Option<String>,
     deadline: Pin<Box<Sleep>>,
 }
 
 impl Handler {
-    pub(super) fn new(assignment: Assignment) -> Self {
-        let (opens, protocols) = (assignment.opens, assignment.protocols.clone());
-        let opening = Opening {
-            assignment,
-            streams: Default::default(),
-            asked: 0,
-            failed: None,
-            deadline: Box::pin(tokio::time::sleep(OPEN_TIME_MAX)),
+    pub(super) fn new(part: Part, protocols: Protocols) -> Self {
+        let (accepts, phase): (&[Channel], _) = match part {
+            Part::Opens(assignment) => {
+                (&[], Phase::Opening(Box::new(Opening::new(assignment, &Channel::ALL))))
+            }
+            Part::Waits(assignment) => (&Channel::ALL, Phase::Guest(Some(Box::new(assignment)))),
+            Part::Never => (&[], Phase::Guest(None)),
         };
-        Self { opens, protocols, phase: Phase::Opening(Box::new(opening)), announced: false }
+        Self { accepts, protocols, phase, announced: false }
     }
 
     /// Takes a substream. One that is not expected (a channel that there is already, or after
     /// the close) is refused by being dropped.
     fn opened(&mut self, channel: Channel, mut stream: Stream) {
         stream.ignore_for_keep_alive();
+        if let Phase::Guest(assignment) = &mut self.phase
+            && let Some(assignment) = assignment.take()
+        {
+            self.phase = Phase::Opening(Box::new(Opening::new(*assignment, &[])));
+        }
         match &mut self.phase {
             Phase::Opening(opening) => {
                 opening.streams[channel.index()].get_or_insert(stream);
             }
-            Phase::Open(_) | Phase::Ending(..) | Phase::Ended => drop(stream),
+            Phase::Guest(_) | Phase::Open(_) | Phase::Ending(..) | Phase::Ended => drop(stream),
         }
     }
 
@@ -120,6 +136,7 @@ impl Handler {
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
             match &mut self.phase {
+                Phase::Guest(_) => return Poll::Pending,
                 Phase::Opening(opening) => {
                     if let Some(protocol) = opening.next_request(&self.protocols) {
                         return Poll::Ready(Event::OutboundSubstreamRequest { protocol });
@@ -190,13 +207,20 @@ fn tell(told: Told) -> Poll<Event> {
 }
 
 impl Opening {
+    /// With these channels to be opened by this side.
+    fn new(assignment: Assignment, ours: &'static [Channel]) -> Self {
+        Self {
+            assignment,
+            streams: Default::default(),
+            unasked: ours.iter(),
+            failed: None,
+            deadline: Box::pin(tokio::time::sleep(OPEN_TIME_MAX)),
+        }
+    }
+
     /// The next substream to ask for, on the side that opens them.
     fn next_request(&mut self, protocols: &Protocols) -> Option<SubstreamProtocol<Offer>> {
-        if !self.assignment.opens {
-            return None;
-        }
-        let channel = *Channel::ALL.get(self.asked)?;
-        self.asked += 1;
+        let channel = *self.unasked.next()?;
         Some(SubstreamProtocol::new(protocols.offer(&[channel]), ()))
     }
 
@@ -218,7 +242,7 @@ impl Opening {
         let streams = std::mem::take(&mut self.streams);
         let substreams =
             streams.map(|stream| Substream::new(stream.expect("all of them are there")));
-        let Assignment { new, wire, loop_, .. } = &mut self.assignment;
+        let Assignment { new, wire, loop_ } = &mut self.assignment;
         let (sender, queue) = queue();
         let up = LinkFact::Up { new: new.clone(), sender };
         let mail = Mail::new(new.link, loop_.clone(), up);
@@ -238,12 +262,11 @@ impl ConnectionHandler for Handler {
 
     /// The same from beginning to end: identify tells the peer about every change.
     fn listen_protocol(&self) -> SubstreamProtocol<Offer> {
-        let channels: &[Channel] = if self.opens { &[] } else { &Channel::ALL };
-        SubstreamProtocol::new(self.protocols.offer(channels), ())
+        SubstreamProtocol::new(self.protocols.offer(self.accepts), ())
     }
 
     fn connection_keep_alive(&self) -> bool {
-        true
+        !matches!(self.phase, Phase::Guest(_))
     }
 
     fn on_behaviour_event(&mut self, event: Infallible) {

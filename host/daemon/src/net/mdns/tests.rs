@@ -20,9 +20,10 @@ fn texts(facts: &[NetFact]) -> Vec<String> {
     let text = |fact: &NetFact| match fact {
         NetFact::Sighted { address, .. } => format!("+{}", address.text),
         NetFact::Unsighted { address, .. } => format!("-{}", address.text),
-        NetFact::DialFailed { .. } | NetFact::Listening(_) | NetFact::ListenFailed { .. } => {
-            "unexpected".to_owned()
-        }
+        NetFact::DialFailed { .. }
+        | NetFact::Listening(_)
+        | NetFact::Reached(_)
+        | NetFact::ListenFailed { .. } => "unexpected".to_owned(),
     };
     facts.iter().map(text).collect()
 }

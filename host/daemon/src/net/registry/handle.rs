@@ -22,6 +22,7 @@ enum Below {
     Quic(quinn::Connection),
     Tcp(Weak<TcpStream>),
     Radio(Gauge),
+    Circuit,
 }
 
 impl LinkHandle {
@@ -37,6 +38,11 @@ impl LinkHandle {
         Self { below: Below::Radio(gauge), loss: Arc::default() }
     }
 
+    /// Of a circuit, which nothing can be asked of: what it is made of is the relay's.
+    pub(in crate::net) fn circuit() -> Self {
+        Self { below: Below::Circuit, loss: Arc::default() }
+    }
+
     /// What the protocol measured; all `None` of a connection that is gone. Loss is that of
     /// the packets since the sample before.
     pub fn sample(&self) -> LinkSample {
@@ -44,6 +50,7 @@ impl LinkHandle {
             Below::Quic(connection) => self.quic_sample(connection),
             Below::Tcp(stream) => self.tcp_sample(stream).unwrap_or_default(),
             Below::Radio(gauge) => gauge.read().map(radio_sample).unwrap_or_default(),
+            Below::Circuit => LinkSample::default(),
         }
     }
 
@@ -51,7 +58,7 @@ impl LinkHandle {
     pub fn datagrams(&self) -> Option<quinn::Connection> {
         match &self.below {
             Below::Quic(connection) => Some(connection.clone()),
-            Below::Tcp(_) | Below::Radio(_) => None,
+            Below::Tcp(_) | Below::Radio(_) | Below::Circuit => None,
         }
     }
 
@@ -61,6 +68,7 @@ impl LinkHandle {
             Below::Quic(connection) => connection.close_reason().is_none(),
             Below::Tcp(stream) => stream.strong_count() > 0,
             Below::Radio(gauge) => gauge.is_alive(),
+            Below::Circuit => true,
         }
     }
 

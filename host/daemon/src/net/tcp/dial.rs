@@ -1,6 +1,7 @@
 //! Making a connection by dialling.
 
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::ready;
@@ -26,6 +27,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 /// A dial that has not begun.
 pub(super) struct Dial {
+    /// What is listened on, and may be left from.
+    pub(super) from: Vec<SocketAddr>,
     pub(super) binding: Binding,
     pub(super) security: Security,
     pub(super) registry: Registry,
@@ -55,13 +58,31 @@ impl Dial {
     async fn connect(&self) -> Result<TcpStream, ConnectError> {
         let mut failed = ConnectError::NoAddress;
         for address in self.target.resolve().await? {
-            match attempt(&self.binding, address).await {
+            match self.attempt(address).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => failed = error,
             }
         }
         Err(failed)
     }
+
+    /// From the port that is listened on, or else from any.
+    async fn attempt(&self, address: SocketAddr) -> Result<TcpStream, ConnectError> {
+        let same = |from: &&SocketAddr| from.is_ipv4() == address.is_ipv4();
+        if let Some(from) = self.from.iter().find(same) {
+            match attempt(&self.binding, *from, address).await {
+                Err(ConnectError::Io(error)) if is_taken(&error) => {}
+                done => return done,
+            }
+        }
+        let any = sockets::any(Family::of(address.ip()), 0);
+        attempt(&self.binding, any, address).await
+    }
+}
+
+/// Whether there is another connection between the same two ports, or was one lately.
+fn is_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable)
 }
 
 /// Registers a connection.
@@ -75,14 +96,21 @@ pub(super) fn finish(registry: &Registry, key: Key, binding: &Binding, socket: &
     registry.register(key, registered);
 }
 
-async fn attempt(binding: &Binding, address: SocketAddr) -> Result<TcpStream, ConnectError> {
+async fn attempt(
+    binding: &Binding,
+    from: SocketAddr,
+    address: SocketAddr,
+) -> Result<TcpStream, ConnectError> {
     let family = Family::of(address.ip());
     if !binding.addresses.iter().any(|ip| Family::of(*ip) == family) {
         return Err(ConnectError::NoFamily(binding.name.clone(), family));
     }
     let connected = timeout(CONNECT_MAX, async {
         whole(binding).await;
-        let socket = sockets::open(binding, Type::STREAM, sockets::any(family, 0))?;
+        let socket = match from.port() {
+            0 => sockets::open(binding, Type::STREAM, from)?,
+            _ => sockets::open_beside(binding, from)?,
+        };
         let stream = TcpSocket::from_std_stream(socket.into()).connect(address).await?;
         tune(&stream)?;
         Ok(stream)

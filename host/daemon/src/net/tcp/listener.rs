@@ -41,6 +41,8 @@ pub(super) struct Listener {
     wanted: SocketAddr,
     local: SocketAddr,
     socket: TcpListener,
+    /// Whether dials may leave from its port.
+    shares: bool,
     pause: Option<Pin<Box<Sleep>>>,
     announced: Announced,
 }
@@ -53,10 +55,19 @@ impl Listener {
         events: &mut VecDeque<Event>,
     ) -> Result<Self, ConnectError> {
         let Bound { binding, life } = bound;
-        let (socket, local) = listen(&binding, wanted)?;
+        let (socket, local, shares) = listen(&binding, wanted)?;
         let mut announced = Announced::new(id, Protocol::Tcp);
         announced.update(&binding, local, events);
-        Ok(Self { id, binding, life, wanted, local, socket, pause: None, announced })
+        Ok(Self { id, binding, life, wanted, local, socket, shares, pause: None, announced })
+    }
+
+    /// What it listens on.
+    pub(super) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    pub(super) fn shares(&self) -> bool {
+        self.shares
     }
 
     pub(super) fn uplink(&self) -> &str {
@@ -77,7 +88,7 @@ impl Listener {
         let ip = self.local.ip();
         if !ip.is_unspecified() && !self.binding.addresses.contains(&ip) {
             let wanted = SocketAddr::new(self.wanted.ip(), self.local.port());
-            (self.socket, self.local) = listen(&self.binding, wanted)?;
+            (self.socket, self.local, self.shares) = listen(&self.binding, wanted)?;
         }
         self.announced.update(&self.binding, self.local, events);
         Ok(true)
@@ -147,12 +158,13 @@ impl Listener {
 fn listen(
     binding: &Binding,
     wanted: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), ConnectError> {
+) -> Result<(TcpListener, SocketAddr, bool), ConnectError> {
     let socket = sockets::open(binding, Type::STREAM, wanted)?;
     socket.listen(BACKLOG)?;
+    let shares = sockets::share(&socket).is_ok();
     let socket = TcpListener::from_std(socket.into())?;
     let local = socket.local_addr()?;
-    Ok((socket, local))
+    Ok((socket, local, shares))
 }
 
 /// Whether the system ran out of descriptors or memory.

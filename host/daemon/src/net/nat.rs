@@ -1,0 +1,335 @@
+//! Ways in and out where there is no direct one: relays, holes in NATs, the router's help, and
+//! finding out which addresses lead here.
+//!
+//! All of it is libp2p's, each part behind a fence of its own below `nat/`: circuit relay v2
+//! (client and server), DCUtR, AutoNAT v2 (client and server), UPnP. [`Nat`] is what the swarm
+//! sees. It takes no part in connections of radios, lets nobody outside know of uplinks, and
+//! believes no address for being told: one counts as leading here when the config or the router
+//! says so, when a relay does, or when somebody has dialled it.
+//!
+//! What a node has of it lives as long as the swarm. The dials that it wants for links go out
+//! as [`NatEvent::Dial`], because whether a connection is a link is not decided here.
+
+mod behaviour;
+mod circuits;
+mod clients;
+mod external;
+mod parts;
+mod probing;
+mod punching;
+mod reach;
+mod relays;
+mod server;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use libp2p::core::transport::ListenerId;
+use libp2p::swarm::behaviour::NewListenAddr;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{ConnectionId, FromSwarm, NetworkBehaviour as _, THandlerInEvent, ToSwarm};
+use libp2p::{Multiaddr, PeerId, identify, upnp};
+use pointsman_core::config::NatConfig;
+use pointsman_core::input::{Address, DialFailure};
+use tokio::sync::watch;
+
+use self::circuits::{Circuits, Halves};
+use self::external::{Externals, bare};
+use self::parts::{PartEvent, Parts};
+use self::probing::{Answering, Asking};
+use self::punching::{PunchEvent, Punching};
+use self::relays::{RelayEvent, Relays};
+use super::address::is_circuit;
+use super::registry::Registry;
+use super::secure::Security;
+use super::subnets::is_public;
+use super::ways::{Way, Ways};
+use crate::identity;
+
+pub use self::external::{Evidence, External};
+pub use self::reach::{NatCounts, Reach};
+pub use self::relays::Reservation;
+
+/// What the network task must do or know.
+#[derive(Debug)]
+pub(super) enum NatEvent {
+    /// Dial this for a link: both ends of it punch a hole.
+    Dial(DialOpts),
+    /// The circuit of this connection, which was ordered, is not even tried.
+    Unreached {
+        /// Which.
+        connection: ConnectionId,
+        /// Why.
+        failure: DialFailure,
+        /// The same for people.
+        text: String,
+    },
+}
+
+type Action = ToSwarm<NatEvent, THandlerInEvent<Nat>>;
+
+/// The behaviour.
+pub(super) struct Nat {
+    parts: Parts,
+    externals: Externals,
+    /// Whether addresses of our interfaces count as leading here.
+    trusts_interfaces: bool,
+    ways: Ways,
+    /// The uplinks that lead out, as what is known of addresses goes for them.
+    out: Vec<Way>,
+    /// Whether the router may be asked.
+    asks_router: bool,
+    listening: Vec<(ListenerId, Multiaddr)>,
+    counts: NatCounts,
+    reach: watch::Sender<Arc<Reach>>,
+    actions: VecDeque<Action>,
+}
+
+/// Who this node is, for the parts.
+pub(super) struct Identity {
+    pub(super) me: PeerId,
+    pub(super) security: Security,
+}
+
+impl Nat {
+    /// The behaviour, and the transport for circuits, whose connections go into this registry.
+    pub(super) fn new(
+        identity: Identity,
+        config: &NatConfig,
+        ways: &Ways,
+        registry: Registry,
+        reach: watch::Sender<Arc<Reach>>,
+    ) -> (Self, Circuits) {
+        let Identity { me, security } = identity;
+        let halves = Halves::new(me);
+        let circuits = Circuits::new(halves.clone(), security, registry, ways.clone());
+        let relays = || Relays::new(halves, ways.clone(), relays_of(config));
+        let parts = Parts {
+            relays: config.relay_client.then(relays).into(),
+            server: config.relay_server.then(|| server::server(me, config.relay)).into(),
+            punching: config.hole_punching.then(|| Punching::new(me, ways.clone())).into(),
+            asking: config.probes.then(|| Asking::new(ways.clone())).into(),
+            answering: config.probes.then(Answering::new).into(),
+            upnp: None.into(),
+        };
+        let mut nat = Self {
+            parts,
+            externals: Externals::default(),
+            trusts_interfaces: config.relay_server,
+            ways: ways.clone(),
+            out: Vec::new(),
+            asks_router: config.upnp,
+            listening: Vec::new(),
+            counts: NatCounts::default(),
+            reach,
+            actions: VecDeque::new(),
+        };
+        for address in config.external_addresses.iter().filter_map(parsed) {
+            nat.leads_here(address, Evidence::Config);
+        }
+        nat.changed();
+        (nat, circuits)
+    }
+
+    /// Makes a circuit to the peer of these options, through the relay that the address names.
+    /// Where it is not even tried, [`NatEvent::Unreached`] tells so.
+    pub(super) fn connect(&mut self, address: &Multiaddr, uplink: &str, options: DialOpts) {
+        match self.parts.relays.as_mut() {
+            Some(relays) => relays.connect(address, uplink, options),
+            None => {
+                let connection = options.connection_id();
+                let text = "nat.relay_client is false".to_owned();
+                let failure = DialFailure::Limited;
+                let event = NatEvent::Unreached { connection, failure, text };
+                self.actions.push_back(ToSwarm::GenerateEvent(event));
+            }
+        }
+    }
+
+    /// The uplinks changed. With others that lead out, what others saw and the router promised
+    /// is true no more.
+    pub(super) fn uplinks_changed(&mut self) {
+        let out = self.ways.out();
+        if out != self.out {
+            self.out = out;
+            self.forget_network();
+            self.ask_router();
+            self.changed();
+        }
+        if let Some(relays) = self.parts.relays.as_mut() {
+            relays.uplinks_changed();
+        }
+    }
+
+    fn forget_network(&mut self) {
+        for gone in self.externals.forget_network() {
+            self.actions.push_back(ToSwarm::ExternalAddrExpired(gone));
+        }
+        if let Some(asking) = self.parts.asking.as_mut() {
+            asking.begin_anew();
+        }
+    }
+
+    /// Looks for a router to ask, where this node is on a network of the kind that has one.
+    fn ask_router(&mut self) {
+        let is_private = |ip: IpAddr| ip.is_ipv4() && !is_public(ip);
+        let worth = |way: &Way| !way.metered && way.addresses().any(is_private);
+        if !self.asks_router || !self.out.iter().any(worth) {
+            self.parts.upnp = None.into();
+            return;
+        }
+        let mut upnp = upnp::tokio::Behaviour::default();
+        for (listener_id, addr) in &self.listening {
+            let told = NewListenAddr { listener_id: *listener_id, addr };
+            upnp.on_swarm_event(FromSwarm::NewListenAddr(told));
+        }
+        self.parts.upnp = Some(upnp).into();
+    }
+
+    /// What a peer says of itself on a connection.
+    pub(super) fn identified(&mut self, connection: ConnectionId, info: &identify::Info) {
+        if let Some(relays) = self.parts.relays.as_mut() {
+            relays.identified(connection, info);
+        }
+    }
+
+    /// A peer sees this node at an address.
+    pub(super) fn observed(&mut self, address: &Multiaddr) {
+        self.candidate(&bare(address), Evidence::Observed);
+    }
+
+    /// Addresses that lead here: those that are confirmed, and those through relays. Without
+    /// our identity.
+    pub(super) fn external_addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+        let all = self.externals.all().iter();
+        all.filter(|one| one.reachable == Some(true)).map(|one| &one.address)
+    }
+
+    fn candidate(&mut self, address: &Multiaddr, evidence: Evidence) {
+        if !self.externals.candidate(address, evidence) {
+            return;
+        }
+        if let Some(punching) = self.parts.punching.as_mut() {
+            punching.candidate(address);
+        }
+        if let Some(asking) = self.parts.asking.as_mut() {
+            asking.candidate(address);
+        }
+        self.changed();
+    }
+
+    /// An address of one of our interfaces.
+    fn listening(&mut self, address: &Multiaddr) {
+        let address = bare(address);
+        self.candidate(&address, Evidence::Interface);
+        let is_candidate = self.externals.all().iter().any(|one| one.address == address);
+        if is_candidate && self.trusts_interfaces {
+            self.leads_here(address, Evidence::Interface);
+        }
+    }
+
+    /// An address leads here, without that anybody had to try.
+    fn leads_here(&mut self, address: Multiaddr, evidence: Evidence) {
+        self.externals.tested(&address, evidence, true);
+        self.actions.push_back(ToSwarm::ExternalAddrConfirmed(address));
+        self.changed();
+    }
+
+    fn listening_no_more(&mut self, address: &Multiaddr) {
+        let address = bare(address);
+        let found = self.externals.all().iter().find(|one| one.address == address);
+        if found.is_some_and(|one| one.evidence == Evidence::Interface) {
+            self.externals.expired(&address);
+            self.actions.push_back(ToSwarm::ExternalAddrExpired(address));
+            self.changed();
+        }
+    }
+
+    /// A part found out that an address leads here; who it was, its form tells.
+    fn confirmed(&mut self, address: &Multiaddr) -> Multiaddr {
+        let address = bare(address);
+        let known = self.externals.all().iter().find(|one| one.address == address);
+        let evidence = match known {
+            Some(known) => known.evidence,
+            None if is_circuit(&address) => Evidence::Relay,
+            None => Evidence::Router,
+        };
+        self.externals.tested(&address, evidence, true);
+        self.changed();
+        address
+    }
+
+    fn happened(&mut self, event: PartEvent) -> Option<NatEvent> {
+        let event = match event {
+            PartEvent::Relays(RelayEvent::Unreached { connection, failure, text }) => {
+                Some(NatEvent::Unreached { connection, failure, text })
+            }
+            PartEvent::Relays(RelayEvent::Changed) => None,
+            PartEvent::Server(event) => {
+                self.counts.relay(&event);
+                None
+            }
+            PartEvent::Punching(PunchEvent::Dial(options)) => {
+                self.counts.punches += 1;
+                Some(NatEvent::Dial(options))
+            }
+            PartEvent::Punching(PunchEvent::Made) => {
+                self.counts.punched += 1;
+                None
+            }
+            PartEvent::Punching(PunchEvent::GivenUp) => {
+                self.counts.punches_given_up += 1;
+                None
+            }
+            PartEvent::Asking(event) => {
+                let reachable = event.result.is_ok();
+                let address = bare(&event.tested_addr);
+                self.externals.tested(&address, Evidence::Observed, reachable);
+                self.counts.probes += 1;
+                self.counts.probe_bytes += event.bytes_sent as u64;
+                None
+            }
+            PartEvent::Answering(_) => {
+                self.counts.answers += 1;
+                None
+            }
+            PartEvent::Upnp(event) => {
+                tracing::debug!(?event, "UPnP");
+                None
+            }
+        };
+        self.changed();
+        event
+    }
+
+    /// Tells what is so now, and asks for reservations where they are needed.
+    fn changed(&mut self) {
+        let wanted = !self.externals.is_reachable();
+        let relays = self.parts.relays.as_mut();
+        let reservations = relays.map_or_else(Vec::new, |relays| {
+            relays.want(wanted);
+            relays.reservations().to_vec()
+        });
+        let externals = self.externals.all().to_vec();
+        let reach = Reach { externals, reservations, counts: self.counts };
+        self.reach.send_if_modified(|told| {
+            let is_news = **told != reach;
+            if is_news {
+                *told = Arc::new(reach);
+            }
+            is_news
+        });
+    }
+}
+
+fn parsed(address: &Address) -> Option<Multiaddr> {
+    address.text.parse().ok()
+}
+
+fn relays_of(config: &NatConfig) -> Vec<(PeerId, Multiaddr)> {
+    let relay = |(address, peer): &(Address, pointsman_core::id::PeerId)| {
+        Some((identity::to_libp2p(*peer)?, parsed(address)?))
+    };
+    config.relays.iter().filter_map(relay).collect()
+}

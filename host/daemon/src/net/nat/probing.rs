@@ -1,0 +1,247 @@
+//! Which addresses lead here: asking others to dial them (AutoNAT v2), and answering others.
+//!
+//! A server that sees this node at another address than the one in question wants up to
+//! 100 kB for its answer, so that nobody has it flood a third party. So nobody is asked over
+//! metered uplinks or through relays, and only about addresses that were seen by somebody and
+//! could be reached by anybody. An answer counts only where the server's dial has arrived.
+
+use std::collections::{HashMap, VecDeque};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use libp2p::autonat::v2::{client, server};
+use libp2p::core::{ConnectedPoint, Endpoint, transport::PortUse};
+use libp2p::swarm::behaviour::{ConnectionEstablished, DialFailure, NewExternalAddrCandidate};
+use libp2p::swarm::derive_prelude::Either;
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
+};
+use libp2p::{Multiaddr, PeerId};
+use tokio::time::Instant;
+
+use crate::net::address::{is_circuit, split_uplink};
+use crate::net::ways::Ways;
+
+/// Dials that are made for others within [`DIALS_WINDOW`], and for one of them.
+const DIALS_MAX: usize = 30;
+const DIALS_PER_PEER_MAX: usize = 6;
+const DIALS_WINDOW: Duration = Duration::from_secs(60);
+
+/// Asking.
+pub(in crate::net) struct Asking {
+    inner: client::Behaviour,
+    ways: Ways,
+    connections: HashMap<ConnectionId, (PeerId, ConnectedPoint)>,
+}
+
+impl Asking {
+    pub(super) fn new(ways: Ways) -> Self {
+        Self { inner: client::Behaviour::default(), ways, connections: HashMap::new() }
+    }
+
+    /// Forgets what was found out: libp2p's client asks about no address twice.
+    pub(super) fn begin_anew(&mut self) {
+        self.inner = client::Behaviour::default();
+        for (connection, (peer, endpoint)) in &self.connections {
+            self.inner.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id: *peer,
+                connection_id: *connection,
+                endpoint,
+                failed_addresses: &[],
+                other_established: 0,
+            }));
+        }
+    }
+
+    /// Somebody sees this node at an address: whether it leads here is the question. It is
+    /// never forgotten, so whoever tells it bounds how many there are.
+    pub(super) fn candidate(&mut self, address: &Multiaddr) {
+        let candidate = NewExternalAddrCandidate { addr: address };
+        self.inner.on_swarm_event(FromSwarm::NewExternalAddrCandidate(candidate));
+    }
+
+    fn may_cost(&self, remote: &Multiaddr) -> bool {
+        let uplink = split_uplink(remote).0.and_then(|uplink| self.ways.named(&uplink));
+        !is_circuit(remote) && uplink.is_some_and(|way| !way.metered)
+    }
+}
+
+impl NetworkBehaviour for Asking {
+    type ConnectionHandler = Either<THandler<client::Behaviour>, dummy::ConnectionHandler>;
+    type ToSwarm = client::Event;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        local: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        // The server's dial comes back like this.
+        let handler =
+            self.inner.handle_established_inbound_connection(connection, peer, local, remote);
+        handler.map(Either::Left)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        remote: &Multiaddr,
+        role: Endpoint,
+        port: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        if !self.may_cost(remote) {
+            return Ok(Either::Right(dummy::ConnectionHandler));
+        }
+        let handler =
+            self.inner.handle_established_outbound_connection(connection, peer, remote, role, port);
+        handler.map(Either::Left)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        if let FromSwarm::ConnectionEstablished(one) = event {
+            self.connections.insert(one.connection_id, (one.peer_id, one.endpoint.clone()));
+        } else if let FromSwarm::ConnectionClosed(one) = event {
+            self.connections.remove(&one.connection_id);
+        }
+        // Of addresses only those count that are told by [`Self::candidate`].
+        if !matches!(event, FromSwarm::NewExternalAddrCandidate(_)) {
+            self.inner.on_swarm_event(event);
+        }
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
+        match event {
+            Either::Left(event) => self.inner.on_connection_handler_event(peer, connection, event),
+            Either::Right(never) => match never {},
+        }
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        self.inner.poll(cx).map(|action| action.map_in(Either::Left))
+    }
+}
+
+/// Answering.
+pub(in crate::net) struct Answering {
+    inner: server::Behaviour,
+    /// The dials of the last minute: for whom, and when.
+    dials: VecDeque<(PeerId, Instant)>,
+}
+
+impl Answering {
+    pub(super) fn new() -> Self {
+        Self { inner: server::Behaviour::default(), dials: VecDeque::new() }
+    }
+
+    /// Whether another dial may be made for a peer.
+    fn allow(&mut self, peer: PeerId, now: Instant) -> bool {
+        while self.dials.front().is_some_and(|(_, at)| now.duration_since(*at) >= DIALS_WINDOW) {
+            self.dials.pop_front();
+        }
+        let of_peer = self.dials.iter().filter(|(other, _)| *other == peer).count();
+        let allowed = self.dials.len() < DIALS_MAX && of_peer < DIALS_PER_PEER_MAX;
+        if allowed {
+            self.dials.push_back((peer, now));
+        }
+        allowed
+    }
+}
+
+impl NetworkBehaviour for Answering {
+    type ConnectionHandler = Either<THandler<server::Behaviour>, dummy::ConnectionHandler>;
+    type ToSwarm = server::Event;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        local: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        if is_circuit(local) {
+            return Ok(Either::Right(dummy::ConnectionHandler));
+        }
+        let handler =
+            self.inner.handle_established_inbound_connection(connection, peer, local, remote);
+        handler.map(Either::Left)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        remote: &Multiaddr,
+        role: Endpoint,
+        port: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        let handler =
+            self.inner.handle_established_outbound_connection(connection, peer, remote, role, port);
+        handler.map(Either::Left)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        self.inner.on_swarm_event(event);
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
+        match event {
+            Either::Left(event) => self.inner.on_connection_handler_event(peer, connection, event),
+            Either::Right(never) => match never {},
+        }
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        loop {
+            match self.inner.poll(cx) {
+                Poll::Ready(ToSwarm::Dial { opts }) => {
+                    let peer = opts.get_peer_id();
+                    if peer.is_some_and(|peer| self.allow(peer, Instant::now())) {
+                        return Poll::Ready(ToSwarm::Dial { opts });
+                    }
+                    self.inner.on_swarm_event(FromSwarm::DialFailure(DialFailure {
+                        peer_id: peer,
+                        error: &DialError::Aborted,
+                        connection_id: opts.connection_id(),
+                    }));
+                }
+                Poll::Ready(other) => return Poll::Ready(other.map_in(Either::Left)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_peer_gets_its_share_of_dials_and_all_together_theirs() {
+        let mut answering = Answering::new();
+        let (now, greedy) = (Instant::now(), PeerId::random());
+        let got = (0..100).filter(|_| answering.allow(greedy, now)).count();
+        assert_eq!(got, DIALS_PER_PEER_MAX);
+        let got = (0..100).filter(|_| answering.allow(PeerId::random(), now)).count();
+        assert_eq!(got, DIALS_MAX - DIALS_PER_PEER_MAX);
+        assert!(answering.allow(greedy, now + DIALS_WINDOW));
+    }
+}
