@@ -32,6 +32,7 @@ use super::links::{GUEST_IDLE_MAX, Wires, WithCircuits};
 use super::listeners::{Bind, Listeners, wanted};
 use super::mdns::Mdns;
 use super::nat::{Identity as NatIdentity, Nat, NatEvent, Reach};
+use super::ping::Ping;
 use super::refusals::Refusals;
 use super::registry::Registry;
 use super::secure::Security;
@@ -143,6 +144,7 @@ struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
     identify: Identify,
+    ping: Ping,
     nat: Nat,
     links: Links,
 }
@@ -160,6 +162,7 @@ impl Behaviour {
             limits: connection_limits::Behaviour::new(connection_limits()),
             memory: memory_connection_limits::Behaviour::with_max_bytes(limits::MEMORY_BYTES_MAX),
             identify: Identify::new(options.keypair.public()),
+            ping: Ping,
             nat,
             links: Links::new(&options.network, Box::new(wires), facts),
         }
