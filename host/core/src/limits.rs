@@ -269,6 +269,37 @@ pub const CONFIG_BYTES_MAX: usize = 1 << 20;
 /// Errors of a config that are told one by one.
 pub const CONFIG_ERRORS_MAX: usize = 100;
 
+/// Bytes of a frame in an answer of another phone book: twenty contacts and a record take 20 kB.
+pub const DHT_FRAME_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a question of another phone book: a record and its name.
+pub const DHT_REQUEST_BYTES_MAX: usize = 8 << 10;
+/// Bytes of a peer's signed record.
+pub const DHT_RECORD_BYTES_MAX: usize = 4 << 10;
+/// Addresses in a peer's signed record.
+pub const DHT_RECORD_ADDRESSES_MAX: usize = 16;
+/// Records that are kept for others, one of each peer: 16 MiB at worst, 1.5 MB of usual ones.
+pub const DHT_RECORDS_MAX: usize = 4096;
+/// Of these, records that came from one subnet.
+pub const DHT_RECORDS_PER_SUBNET_MAX: usize = 64;
+/// Peers, or subnets, whose questions and records are counted at once.
+pub const DHT_QUOTA_NAMES_MAX: usize = 4096;
+/// Questions to others under way at once.
+pub const DHT_REQUESTS_MAX: usize = 256;
+/// Of these, questions to one peer.
+pub const DHT_REQUESTS_PER_PEER_MAX: usize = 16;
+/// Addresses that one dial tries, over all uplinks together.
+pub const DHT_DIAL_ADDRESSES_MAX: usize = 16;
+/// Lookups and crawls under way at once.
+pub const DHT_QUERIES_MAX: usize = 64;
+/// Contacts that are remembered to begin with, from the config, from before and from the LAN.
+pub const DHT_SEEDS_MAX: usize = 1024;
+/// Peers that wait to be asked whether they are where they are said to be.
+pub const DHT_PROBES_MAX: usize = 1024;
+/// Peers whose standing is remembered. The one nearest to that of a stranger makes room.
+pub const DHT_STANDINGS_MAX: usize = 4096;
+/// Events that wait for whoever takes them. When full, observations are dropped.
+pub const DHT_EVENTS_MAX: usize = 4096;
+
 /// Local Bluetooth radios.
 pub const BLUETOOTH_RADIOS_MAX: usize = 4;
 /// Neighbours that are remembered of one radio, and so [`BLUETOOTH_RADIOS_MAX`] times as many in

@@ -45,7 +45,7 @@ fn found(subnets: usize, is_online: bool, size: f64) -> usize {
             let from = 1 + net.chance.below(HONEST - 1);
             let (outcome, _) = net.look(from, Goal::Peer(peer), options);
             found += usize::from(match outcome.found {
-                Some(Found::Peer(contact)) => contact == net.nodes[0].contact(),
+                Some(Found::Peer(contact)) => contact.addresses.contains(&net.nodes[0].address),
                 Some(Found::Record { sequence, .. }) => sequence == 1,
                 None => false,
             });
