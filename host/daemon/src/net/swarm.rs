@@ -143,8 +143,8 @@ struct Behaviour {
     gate: Gate,
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
-    identify: Identify,
     ping: Ping,
+    identify: Identify,
     nat: Nat,
     links: Links,
 }
@@ -161,8 +161,8 @@ impl Behaviour {
             gate: Gate::new(&options.allow, relays.collect()),
             limits: connection_limits::Behaviour::new(connection_limits()),
             memory: memory_connection_limits::Behaviour::with_max_bytes(limits::MEMORY_BYTES_MAX),
-            identify: Identify::new(options.keypair.public()),
             ping: Ping,
+            identify: Identify::new(options.keypair.public()),
             nat,
             links: Links::new(&options.network, Box::new(wires), facts),
         }
