@@ -37,6 +37,7 @@ use super::listeners::{Bind, Listeners, wanted};
 use super::mdns::Mdns;
 use super::nat::{Identity as NatIdentity, Nat, NatEvent, Reach};
 use super::phone::{Phone, PhoneBook, PhoneOrder, phone};
+use super::ping::Ping;
 use super::refusals::Refusals;
 use super::registry::Registry;
 use super::secure::Security;
@@ -159,6 +160,7 @@ struct Behaviour {
     gate: Gate,
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
+    ping: Ping,
     identify: Identify,
     dht: Toggle<Dht>,
     nat: Nat,
@@ -178,6 +180,7 @@ impl Behaviour {
             gate: Gate::new(&options.allow, relays.collect()),
             limits: connection_limits::Behaviour::new(connection_limits()),
             memory: memory_connection_limits::Behaviour::with_max_bytes(limits::MEMORY_BYTES_MAX),
+            ping: Ping,
             identify: Identify::new(options.keypair.public()),
             dht,
             nat,
