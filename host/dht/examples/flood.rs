@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use libp2p::identity::{Keypair, ed25519};
-use pointsman_core::dht::contact::{Scope, Subnet};
+use pointsman_core::dht::contact::Scope;
 use pointsman_core::id::{PeerId, Time};
 use pointsman_core::limits;
+use pointsman_core::subnet::Subnet;
 use pointsman_dht::identity;
 use pointsman_dht::intake::{Declined, Intake, Put};
 use pointsman_dht::record::{Capabilities, PeerRecord, Refusal, Rules, key_of};
@@ -134,7 +135,7 @@ fn main() {
         let entry = tally.outcomes.entry(outcome(result)).or_default();
         entry.0 += 1;
         entry.1 += took;
-        tally.records_max = tally.records_max.max(shelf.len());
+        tally.records_max = tally.records_max.max(shelf.count());
     }
     tally.bytes_max = tally.bytes_max.max(shelf.bytes());
     report(puts, &tally, &shelf, &honest);
@@ -149,7 +150,7 @@ fn report(puts: u64, tally: &Tally, shelf: &Shelf, honest: &[PeerId]) {
     let survived = honest.iter().filter(|peer| shelf.sequence(peer).is_some()).count();
     println!(
         "records kept: {} (at most {}, bound {})",
-        shelf.len(),
+        shelf.count(),
         tally.records_max,
         limits::DHT_RECORDS_MAX
     );

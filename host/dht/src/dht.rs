@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{Multiaddr, PeerId as Libp2p};
-use pointsman_core::dht::contact::{Contact, Scope, Subnet};
+use pointsman_core::dht::contact::{Contact, Scope};
 use pointsman_core::dht::crawl::{self, Crawl, CrawlState};
 use pointsman_core::dht::key::{Key, Preimages};
 use pointsman_core::dht::lookup::{self, Goal, Lookup};
 use pointsman_core::dht::size::{Size, Sizes};
 use pointsman_core::id::{PeerId, Time};
 use pointsman_core::limits;
+use pointsman_core::subnet::Subnet;
 use tokio::time::{Instant, Sleep};
 
 use crate::chance::Chance;
@@ -321,14 +322,14 @@ impl Dht {
             seeds: self.seeds.len(),
             probes: self.probes.len(),
             buckets: self.roster.buckets(),
-            records: self.parts.server.shelf().len(),
+            records: self.parts.server.shelf().count(),
             record_bytes: self.parts.server.shelf().bytes(),
             size: self.size,
             own_sequence: own.map(|checked| checked.record.sequence),
             own_expires_s: own.map(|checked| checked.record.expires_s),
             own_stored: self.publisher.stored(),
             queries: self.queries.iter().map(|(id, query)| QueryStatus::of(*id, query)).collect(),
-            requests: self.parts.requests.len(),
+            requests: self.parts.requests.under_way(),
             counts: self.counts,
             served: self.parts.server.counts(),
             intake: self.intake.counts(),
@@ -369,7 +370,8 @@ impl Dht {
         };
         let options = lookup::Options {
             scope: self.scope,
-            network_size: self.size.map(|size| size.nodes),
+            // Only where somebody's record is at stake is it worth asking everyone around.
+            network_size: self.size.map(|size| size.nodes).filter(|_| purpose.is_about_a_record()),
             seed: self.chance.next(),
             ..lookup::Options::default()
         };

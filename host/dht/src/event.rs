@@ -1,10 +1,11 @@
 //! What a phone book tells.
 
-use pointsman_core::dht::contact::{Contact, Subnet};
+use pointsman_core::dht::contact::Contact;
 use pointsman_core::dht::crawl::{CrawlState, Progress};
 use pointsman_core::dht::key::Key;
 use pointsman_core::dht::lookup::Step;
 use pointsman_core::id::PeerId;
+use pointsman_core::subnet::Subnet;
 use pointsman_sdk::reputation::Kind;
 
 use crate::record::Checked;

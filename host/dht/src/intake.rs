@@ -3,9 +3,9 @@
 //! First it is counted how much the peer and its subnet brought lately, then the record is
 //! checked, cheapest first, and only what holds gets to the [`Shelf`].
 
-use pointsman_core::dht::contact::Subnet;
 use pointsman_core::id::{PeerId, Time};
 use pointsman_core::limits;
+use pointsman_core::subnet::Subnet;
 
 use crate::quota::{Quota, Rate};
 use crate::record::{Refusal, Rules, peer_of};

@@ -30,6 +30,16 @@ pub enum Purpose {
     Sample,
 }
 
+impl Purpose {
+    /// Whether a record is looked for, or its place.
+    pub(crate) fn is_about_a_record(self) -> bool {
+        match self {
+            Self::Record(_) | Self::Peer(_) | Self::Publish => true,
+            Self::Own | Self::Bucket(_) | Self::Sample => false,
+        }
+    }
+}
+
 /// A question to put, with who is asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Due {

@@ -55,7 +55,7 @@ impl<K: Ord + Copy> Quota<K> {
     }
 
     /// How many names are remembered.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.buckets.len()
     }
 
@@ -108,7 +108,7 @@ mod tests {
         let mut quota = Quota::new(RATE, 100);
         for name in 0..1_000_u64 {
             assert!(quota.take(Time(name), name));
-            assert!(quota.len() <= 100);
+            assert!(quota.count() <= 100);
         }
         while quota.take(Time(1_000), 999) {}
         assert!(!quota.take(Time(1_000), 999));

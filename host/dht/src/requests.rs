@@ -139,6 +139,9 @@ struct Pending {
     on: Option<ConnectionId>,
     /// The dial that it waits for.
     dial: Option<ConnectionId>,
+    /// A connection that ended under it. It is begun anew once: connections that nobody used for
+    /// a while end, and one side knows before the other.
+    ended: Option<ConnectionId>,
 }
 
 /// A connection that is there.
@@ -208,7 +211,10 @@ impl Requests {
         let since = Instant::now();
         let deadline = since + request.within;
         self.deadlines.insert((deadline, id));
-        self.pending.insert(id, Pending { request, to, since, deadline, on: None, dial: None });
+        self.pending.insert(
+            id,
+            Pending { request, to, since, deadline, on: None, dial: None, ended: None },
+        );
         self.begin(id);
         Ok(id)
     }
@@ -219,7 +225,7 @@ impl Requests {
     }
 
     /// How many are under way.
-    pub fn len(&self) -> usize {
+    pub fn under_way(&self) -> usize {
         self.pending.len()
     }
 
@@ -236,20 +242,20 @@ impl Requests {
     /// Over a connection that is there, or by a dial.
     fn begin(&mut self, id: RequestId) {
         let Some(pending) = self.pending.get(&id) else { return };
-        match self.link(&pending.to, pending.request.via) {
+        match self.link(&pending.to, pending.request.via, pending.ended) {
             Some(connection) => self.hand_over(id, connection),
             None => self.dial(id),
         }
     }
 
     /// The best connection for it: one that we dialled, the newest.
-    fn link(&self, peer: &Libp2p, via: Via) -> Option<ConnectionId> {
-        let all = self.of_peer.get(peer)?.iter();
+    fn link(&self, peer: &Libp2p, via: Via, ended: Option<ConnectionId>) -> Option<ConnectionId> {
+        let all = self.of_peer.get(peer)?.iter().filter(|id| Some(**id) != ended);
         let dialled =
             |id: &&ConnectionId| self.links.get(id).is_some_and(|link| link.dialled.is_some());
         let best = all.clone().rfind(dialled);
         match via {
-            Via::Any => best.or(all.clone().last()).copied(),
+            Via::Any => best.or(all.clone().next_back()).copied(),
             Via::Dial => best.copied(),
         }
     }
@@ -276,7 +282,9 @@ impl Requests {
         ways.truncate(limits::DHT_DIAL_ADDRESSES_MAX);
         let addresses: Vec<Multiaddr> = ways.iter().map(|(way, _)| way.clone()).collect();
         if addresses.is_empty() {
-            return self.end(id, Err(Failure::NoAddress));
+            let was_cut = pending.ended.is_some();
+            let failure = if was_cut { Failure::Closed } else { Failure::NoAddress };
+            return self.end(id, Err(failure));
         }
         // Even while somebody else dials the peer: that may be to another place, and in vain.
         let options = DialOpts::peer_id(pending.to).condition(PeerCondition::Always);
@@ -284,6 +292,16 @@ impl Requests {
         pending.dial = Some(opts.connection_id());
         self.dials.insert(opts.connection_id(), ways);
         self.orders.push_back(ToSwarm::Dial { opts });
+    }
+
+    /// A connection ended under a request.
+    fn cut(&mut self, id: RequestId) {
+        let Some(pending) = self.pending.get_mut(&id) else { return };
+        if pending.ended.is_some() {
+            return self.end(id, Err(Failure::Closed));
+        }
+        pending.ended = pending.on.take();
+        self.begin(id);
     }
 
     fn end(&mut self, id: RequestId, result: Result<Answer, Failure>) {
@@ -302,7 +320,7 @@ impl Requests {
             ask: pending.request.ask,
             result,
             addresses: pending.request.addresses,
-            was_connected: pending.on.is_some(),
+            was_connected: pending.on.is_some() || pending.ended.is_some(),
             dialled: link.and_then(|link| link.dialled.clone()),
             took: pending.since.elapsed(),
         }));
@@ -333,15 +351,15 @@ impl Requests {
         let connection = event.connection_id;
         let cut = self.pending.iter().filter(|(_, pending)| pending.on == Some(connection));
         let cut: Vec<RequestId> = cut.map(|(id, _)| *id).collect();
-        for id in cut {
-            self.end(id, Err(Failure::Closed));
-        }
         self.links.remove(&connection);
         if let Some(connections) = self.of_peer.get_mut(&event.peer_id) {
             connections.remove(&connection);
             if connections.is_empty() {
                 self.of_peer.remove(&event.peer_id);
             }
+        }
+        for id in cut {
+            self.cut(id);
         }
     }
 
@@ -444,7 +462,11 @@ impl NetworkBehaviour for Requests {
         event: THandlerOutEvent<Self>,
     ) {
         let Exchanged { id, result } = event;
-        self.end(id, result);
+        if result == Err(Failure::Closed) {
+            self.cut(id);
+        } else {
+            self.end(id, result);
+        }
     }
 
     fn poll(

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use libp2p::Multiaddr;
-use pointsman_core::dht::contact::{AddressKind, Contact, Scope, Subnet};
+use pointsman_core::dht::contact::{AddressKind, Contact, Scope};
 use pointsman_core::dht::key::Key;
 use pointsman_core::dht::table::{Admission, Candidate, STANDING_MIN, Table};
 use pointsman_core::id::{PeerId, Time};
 use pointsman_core::limits;
+use pointsman_core::subnet::Subnet;
 
 use crate::identity;
 use crate::requests::Failure;

@@ -144,6 +144,11 @@ impl Rounds {
         self.joined
     }
 
+    /// Whether the table was filled after joining.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.joined && self.plan.is_empty()
+    }
+
     /// How often in a row nobody answered.
     pub(crate) fn failures(&self) -> u32 {
         self.failures

@@ -11,10 +11,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pointsman_core::dht::contact::Subnet;
 use pointsman_core::dht::key::{Distance, Key};
 use pointsman_core::id::PeerId;
 use pointsman_core::limits;
+use pointsman_core::subnet::Subnet;
 
 use crate::record::{Checked, Refusal, key_of};
 
@@ -57,6 +57,12 @@ pub struct Shelved {
     pub value: Vec<u8>,
     /// The subnet that it came from.
     pub subnet: Option<Subnet>,
+    /// Whose it is.
+    pub peer: PeerId,
+    /// Which of its peer's.
+    pub sequence: u64,
+    /// Until when it holds, in seconds since 1970.
+    pub expires_s: u64,
 }
 
 /// What became of a record.
@@ -158,7 +164,7 @@ impl Shelf {
     }
 
     /// How many records there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.rows.len()
     }
 
@@ -173,6 +179,9 @@ impl Shelf {
             key: key_of(*peer),
             value: row.value.clone(),
             subnet: row.origin,
+            peer: *peer,
+            sequence: row.sequence,
+            expires_s: row.expires_s,
         })
     }
 
@@ -275,7 +284,7 @@ mod tests {
         assert_eq!(keep(5), Ok(Kept::Same));
         assert_eq!(keep(6), Ok(Kept::Newer));
         assert_eq!(keep(5), Err(Refusal::RolledBack));
-        assert_eq!((shelf.len(), shelf.sequence(&peer(1))), (1, Some(6)));
+        assert_eq!((shelf.count(), shelf.sequence(&peer(1))), (1, Some(6)));
     }
 
     #[test]
@@ -288,8 +297,8 @@ mod tests {
         let own = Key::of_peer(&OWN);
         let mut nearest = all.clone();
         nearest.sort_by_key(|&number| own.distance(&Key::of_bytes(&key_of(peer(number)))));
-        assert_eq!(shelf.len(), limits::DHT_RECORDS_PER_SUBNET_MAX);
-        for number in &nearest[..shelf.len()] {
+        assert_eq!(shelf.count(), limits::DHT_RECORDS_PER_SUBNET_MAX);
+        for number in &nearest[..shelf.count()] {
             assert!(shelf.sequence(&peer(*number)).is_some());
         }
     }
@@ -302,7 +311,7 @@ mod tests {
         }
         for number in 100..10_000 {
             keep(&mut shelf, number, number % 7);
-            assert!(shelf.len() <= 100);
+            assert!(shelf.count() <= 100);
         }
         let honest = (0..40).filter(|&number| shelf.sequence(&peer(number)).is_some());
         assert_eq!(honest.count(), 40);
@@ -321,7 +330,7 @@ mod tests {
             }
             let counted: usize = shelf.crowds.values().map(BTreeSet::len).sum();
             let ordered: usize = shelf.order.iter().map(|(size, ..)| size).sum();
-            assert_eq!((counted, ordered), (shelf.len(), shelf.len()));
+            assert_eq!((counted, ordered), (shelf.count(), shelf.count()));
         }
     }
 
@@ -343,7 +352,7 @@ mod tests {
             keep(&mut shelf, number, number);
         }
         shelf.expire(104);
-        assert_eq!(shelf.len(), 5);
+        assert_eq!(shelf.count(), 5);
         assert_eq!(shelf.shelved().count(), 5);
         assert_eq!(shelf.bytes(), 500);
     }

@@ -71,7 +71,7 @@ impl Ask {
             Self::GetValue { key } => Message { kind: GET_VALUE, key: key.clone(), ..base() },
             Self::PutValue { key, value } => {
                 let record = Record { key: key.clone(), value: value.clone() };
-                Message { kind: PUT_VALUE, key: key.clone(), record: Some(record), ..base() }
+                Message { kind: PUT_VALUE, key: key.clone(), record: Some(record) }
             }
         };
         message.encode_length_delimited_to_vec()

@@ -15,6 +15,7 @@ use pointsman_core::input::{
     Address, DialFailure, DownReason, LinkSample, NewLink, Protocol, Source, Uplink,
 };
 use pointsman_core::reputation::Cause;
+use pointsman_dht::shelf::Shelved;
 use tokio::sync::{mpsc, watch};
 
 use super::links::queue::LinkSender;
@@ -140,6 +141,8 @@ pub enum NetFact {
     },
     /// Peers of the phone book that are worth remembering over a restart.
     Met(Vec<Contact>),
+    /// The records that the phone book keeps for others.
+    Shelved(Vec<Shelved>),
     /// This node's own record was published.
     Published {
         /// Its sequence.

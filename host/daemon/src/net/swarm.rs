@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use libp2p::core::Transport as _;
@@ -22,6 +23,7 @@ use pointsman_core::input::{Address, DialFailure, Protocol};
 use pointsman_core::limits;
 use pointsman_dht::Dht;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, Interval, interval_at};
 
 use super::address::{is_circuit, with_uplink};
 use super::api::{LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions, Order};
@@ -35,6 +37,7 @@ use super::listeners::{Bind, Listeners, wanted};
 use super::mdns::Mdns;
 use super::nat::{Identity as NatIdentity, Nat, NatEvent, Reach};
 use super::phone::{Phone, PhoneBook, PhoneOrder, phone};
+use super::ping::Ping;
 use super::refusals::Refusals;
 use super::registry::Registry;
 use super::secure::Security;
@@ -45,6 +48,9 @@ use crate::identity;
 /// Orders that wait for the task: all dials that the Node may have under way, two for each
 /// uplink, and what the phone book is told.
 const ORDERS_MAX: usize = limits::DIALS_MAX + 2 * limits::UPLINKS_MAX + limits::SEEKS_QUEUED_MAX;
+
+/// The records of others go to the store this often: they are hints, and come again.
+const SHELVING: Duration = Duration::from_secs(300);
 
 /// Questions of operators to the phone book that wait for the task.
 const PHONE_ORDERS_MAX: usize = 16;
@@ -92,6 +98,7 @@ fn start_counting(
     let task = Task {
         phone,
         phone_orders: phone_queue,
+        shelving: interval_at(Instant::now() + SHELVING, SHELVING),
         swarm: Swarm::new(transport, behaviour, me, swarm_config()),
         ways,
         mdns: options.mdns.then(|| mdns(&options)).flatten(),
@@ -153,6 +160,7 @@ struct Behaviour {
     gate: Gate,
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
+    ping: Ping,
     identify: Identify,
     dht: Toggle<Dht>,
     nat: Nat,
@@ -172,6 +180,7 @@ impl Behaviour {
             gate: Gate::new(&options.allow, relays.collect()),
             limits: connection_limits::Behaviour::new(connection_limits()),
             memory: memory_connection_limits::Behaviour::with_max_bytes(limits::MEMORY_BYTES_MAX),
+            ping: Ping,
             identify: Identify::new(options.keypair.public()),
             dht,
             nat,
@@ -195,6 +204,8 @@ struct Task {
     swarm: Swarm<Behaviour>,
     phone: Option<Phone>,
     phone_orders: mpsc::Receiver<PhoneOrder>,
+    /// When the records of others go to the store again.
+    shelving: Interval,
     ways: Ways,
     mdns: Option<Mdns>,
     orders: mpsc::Receiver<Order>,
@@ -229,6 +240,10 @@ impl Task {
                     None => return,
                 },
                 event = self.swarm.select_next_some() => self.happened(event),
+                _ = self.shelving.tick(), if self.phone.is_some() => {
+                    let records = self.with_phone(|_, dht| dht.shelved());
+                    self.net_waiting.push_back(NetFact::Shelved(records));
+                }
                 Some(order) = self.phone_orders.recv() => {
                     self.with_phone(|phone, dht| phone.order(dht, order));
                 }

@@ -76,7 +76,12 @@ impl Shell {
                 let score_permille = (score * 1000.0) as u32;
                 self.journal.write(Happening::Crowded { key, score_permille });
             }
-            NetFact::Met(_) | NetFact::Published { .. } => {}
+            NetFact::Met(contacts) => self.memory.met(&contacts),
+            NetFact::Shelved(records) => self.memory.kept(records),
+            NetFact::Published { sequence, stored } => {
+                self.memory.published(sequence);
+                self.journal.write(Happening::Published { sequence, stored });
+            }
             NetFact::Sighted { peer, address, source } => {
                 self.node.handle(self.now, Input::Sighted { peer, address, source });
             }

@@ -83,6 +83,13 @@ pub enum Happening {
         /// How it was treated.
         was: Level,
     },
+    /// This node's record in the DHT was published.
+    Published {
+        /// Its sequence.
+        sequence: u64,
+        /// How many nodes took it.
+        stored: usize,
+    },
     /// The nodes nearest to a key of the DHT were made to lie there.
     Crowded {
         /// The key, in hexadecimal.

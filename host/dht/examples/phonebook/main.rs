@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "a measurement prints")]
 #![allow(clippy::unwrap_used, reason = "a measurement ends where something is wrong")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "it waits for one event among many")]
 
 #[path = "../../tests/book/net/mod.rs"]
 mod net;

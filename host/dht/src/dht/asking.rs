@@ -1,9 +1,10 @@
 //! What is due: questions of queries, probes, rounds and records, and what came of each.
 
-use pointsman_core::dht::contact::{Contact, Subnet};
+use pointsman_core::dht::contact::Contact;
 use pointsman_core::dht::lookup::Why;
 use pointsman_core::id::{PeerId, Time};
 use pointsman_core::limits;
+use pointsman_core::subnet::Subnet;
 use pointsman_sdk::reputation::Kind;
 
 use super::{CACHE_PAUSE_US, Dht, EXPIRY_US, For, rules};
@@ -36,8 +37,7 @@ impl Dht {
     /// When there is something to do although nothing happened.
     pub(super) fn due(&self) -> Time {
         let queries = self.queries.values().filter_map(Query::deadline);
-        let publishing = (self.publishes && self.rounds.is_joined() && self.carrying.is_none())
-            .then(|| self.publisher.due());
+        let publishing = self.may_publish().then(|| self.publisher.due());
         queries
             .chain(self.rounds.due())
             .chain(publishing)
@@ -75,15 +75,22 @@ impl Dht {
     }
 
     fn begin_publishing(&mut self, now: Time) {
-        let is_free = self.publishes && self.rounds.is_joined() && self.carrying.is_none();
-        let runs = |query: &Query| query.purpose() == Some(Purpose::Publish);
-        if !is_free || self.publisher.due() > now || self.queries.values().any(runs) {
+        if !self.may_publish() || self.publisher.due() > now {
             return;
         }
         if let Some(checked) = self.publisher.next(now, self.clock.wall_ms()) {
             self.parts.server.shelf().set_own(&checked);
             self.look(Purpose::Publish);
         }
+    }
+
+    /// Only once the table is filled is it known where a record belongs; one at a time.
+    fn may_publish(&self) -> bool {
+        let runs = |query: &Query| query.purpose() == Some(Purpose::Publish);
+        self.publishes
+            && self.rounds.is_settled()
+            && self.carrying.is_none()
+            && !self.queries.values().any(runs)
     }
 
     /// Puts the questions of a query that are due, and ends it where it is over.
@@ -196,6 +203,7 @@ impl Dht {
                 self.counts.answered += 1;
                 self.seeds.note(&peer, true);
                 self.roster.answered(now, server, peer, at);
+                self.rounds.encourage(now);
             }
             (Ok(_), None) => {
                 self.counts.answered += 1;

@@ -9,14 +9,21 @@ use libp2p::swarm::{
     THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId as Libp2p};
-use pointsman_core::dht::contact::Subnet;
+use pointsman_core::subnet::Subnet;
 
 use super::{Below, Dht};
 use crate::event::Event;
 use crate::requests::{Requests, bare};
 use crate::server::Server;
 
+/// Between two looks at what is due and found no room, in microseconds.
+const PAUSE_US: u64 = 1_000;
+
 impl Dht {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "libp2p's events are an open set, and only some concern us"
+    )]
     fn remote(&mut self, event: &FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(event) => {
@@ -45,13 +52,14 @@ impl Dht {
         }
     }
 
-    /// Whether it is time for what is due; the alarm is set for it.
-    fn is_due(&mut self, cx: &mut Context<'_>) -> bool {
-        let due = self.due();
-        if due <= self.clock.now() {
+    /// Whether it is time for what is due; the alarm is set for it. What is due and can't be done
+    /// yet, for want of room, is not tried in a circle.
+    fn is_due(&mut self, cx: &mut Context<'_>, worked: bool) -> bool {
+        let (due, now) = (self.due(), self.clock.now());
+        if due <= now && !worked {
             return true;
         }
-        let at = self.clock.instant(due);
+        let at = self.clock.instant(due.max(now.after(PAUSE_US)));
         if self.alarm.as_ref().is_none_or(|(set, _)| *set != at) {
             self.alarm = Some((at, Box::pin(tokio::time::sleep_until(at))));
         }
@@ -114,6 +122,7 @@ impl NetworkBehaviour for Dht {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        let mut worked = false;
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(ToSwarm::GenerateEvent(event));
@@ -124,7 +133,10 @@ impl NetworkBehaviour for Dht {
                     // Neither part tells anything but what was taken above.
                     return Poll::Ready(other.map_out(|_| unreachable!("taken above")));
                 }
-                Poll::Pending if !self.touched.is_empty() || self.is_due(cx) => self.work(),
+                Poll::Pending if !self.touched.is_empty() || self.is_due(cx, worked) => {
+                    self.work();
+                    worked = true;
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }

@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io;
 use std::task::{Context, Poll};
 
 use futures::stream::FuturesUnordered;
 use futures::{AsyncWriteExt as _, FutureExt as _, StreamExt as _, future::BoxFuture};
-use libp2p::core::upgrade::{DeniedUpgrade, ReadyUpgrade};
+use libp2p::core::upgrade::{DeniedUpgrade, NegotiationError, ReadyUpgrade};
 use libp2p::swarm::handler::{ConnectionEvent, DialUpgradeError};
 use libp2p::swarm::{
     ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, StreamUpgradeError,
@@ -16,7 +17,7 @@ use libp2p::swarm::{
 use tokio::time::Instant;
 
 use super::{Failure, RequestId};
-use crate::wire::{Answer, Ask, read_frame};
+use crate::wire::{Answer, Ask, InvalidAnswer, read_frame};
 
 /// A request on its way through a connection.
 #[derive(Debug)]
@@ -93,11 +94,14 @@ async fn talk(mut stream: Stream, ask: &Ask) -> Result<Answer, Failure> {
 
 /// The negotiation is lazy: that a peer doesn't speak the protocol shows when its answer is
 /// awaited.
-fn of_io(error: &std::io::Error) -> Failure {
-    match error.kind() {
-        std::io::ErrorKind::InvalidData => Failure::Invalid(crate::wire::InvalidAnswer::Malformed),
-        std::io::ErrorKind::Other => Failure::Unsupported,
-        _ => Failure::Closed,
+fn of_io(error: &io::Error) -> Failure {
+    let negotiation = error.get_ref().and_then(|inner| inner.downcast_ref::<NegotiationError>());
+    if matches!(negotiation, Some(NegotiationError::Failed)) {
+        Failure::Unsupported
+    } else if error.kind() == io::ErrorKind::InvalidData {
+        Failure::Invalid(InvalidAnswer::Malformed)
+    } else {
+        Failure::Closed
     }
 }
 

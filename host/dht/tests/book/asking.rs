@@ -94,7 +94,7 @@ async fn what_fails_says_why() {
     let cases = [
         (question(nobody, &[]), Failure::NoAddress),
         (question(nobody, &[place(1)]), Failure::Dial),
-        (question(nobody, &[good.address.clone()]), Failure::WrongPeer),
+        (question(nobody, std::slice::from_ref(&good.address)), Failure::WrongPeer),
         (to(&silent), Failure::Closed),
         (to(&garbage), Failure::Invalid(InvalidAnswer::Malformed)),
         (to(&endless), Failure::Invalid(InvalidAnswer::Malformed)),
@@ -104,7 +104,7 @@ async fn what_fails_says_why() {
         let outcome = ask(&mut swarm, request).await;
         assert_eq!(outcome.result, Err(failure));
     }
-    assert_eq!(swarm.behaviour().len(), 0);
+    assert_eq!(swarm.behaviour().under_way(), 0);
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn questions_are_bounded_for_each_peer_and_in_all() {
     let of_all = peers.iter().flat_map(|&peer| [peer; 16]).map(&mut ask).filter(Result::is_ok);
     assert_eq!(of_one + of_all.count(), limits::DHT_REQUESTS_MAX);
     assert_eq!(ask(peers[39]), Err(Busy::Total));
-    while swarm.behaviour().len() > 0 {
+    while swarm.behaviour().under_way() > 0 {
         swarm.select_next_some().await;
     }
     assert!(swarm.behaviour_mut().ask(question(peers[0], &[place(1)])).is_ok());

@@ -193,6 +193,10 @@ async fn who_answers_with_a_forged_record_is_noticed_and_the_true_one_is_found()
     nodes[6].until("the liar is in the table", move |dht| has(&dht.table(), peer)).await;
     let event = nodes[6].find(target).await;
     assert!(matches!(event, Event::Found { record: Some(_), .. }), "{event:?}");
+    // Of a peer that has no record, everyone is asked.
+    let nobody = Keypair::generate_ed25519().public().to_peer_id();
+    let event = nodes[6].find(identity::from_libp2p(&nobody).unwrap()).await;
+    assert!(matches!(event, Event::NotFound { .. }), "{event:?}");
     let felt = nodes[6].seen.iter().any(|event| {
         matches!(event, Event::Observed(seen) if seen.peer == peer && seen.why == "record-malformed")
     });

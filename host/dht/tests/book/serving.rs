@@ -44,7 +44,7 @@ async fn by_itself_it_asks_nobody_and_dials_nobody() {
         server.select_next_some().await;
     }
     let absent = Keypair::generate_ed25519().public().to_peer_id();
-    assert!(server.behaviour_mut().admit(&peer, &[connected.address.clone()]));
+    assert!(server.behaviour_mut().admit(&peer, std::slice::from_ref(&connected.address)));
     assert!(server.behaviour_mut().admit(&absent, &[place(1)]));
     let quiet = async { while server.next().await.is_some() {} };
     let _ = tokio::time::timeout(KADEMLIAS_PATIENCE, quiet).await;

@@ -78,6 +78,7 @@ fn view(record: &Record) -> EventView {
         | Happening::EditRefused { .. }
         | Happening::Standing { .. }
         | Happening::Crowded { .. }
+        | Happening::Published { .. }
         | Happening::Anomaly(_)
         | Happening::AnomalyOver(_)
         | Happening::LearnFailed { .. }
@@ -160,6 +161,14 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
                 .with("level", level)
                 .with("was", was)
                 .with("score", *score)
+        }
+        Happening::Published { sequence, stored } => {
+            let text = match stored {
+                0 => "nobody took this node's record in the DHT; it is published again".to_owned(),
+                1 => "a node keeps this node's record in the DHT".to_owned(),
+                _ => format!("{stored} nodes keep this node's record in the DHT"),
+            };
+            Told::new("published", text).with("sequence", *sequence).with("stored", *stored)
         }
         Happening::Crowded { key, score_permille } => {
             let short = &key[..16.min(key.len())];

@@ -5,7 +5,6 @@
 //! of whoever connects to it.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
-#![allow(clippy::unwrap_used, reason = "the harness of tests")]
 
 use std::collections::HashMap;
 use std::future::poll_fn;
