@@ -266,6 +266,9 @@ pub struct PolicyRules {
     /// `slower_permille`: how much longer messages may take than with the policy before, as
     /// the 99th percentile in thousandths of what it was; 0: without bound.
     pub slower_permille: u32,
+    /// `loop_permille`: how much of the loop's time the answers of a selector or failover policy
+    /// may take while it must prove itself, in thousandths of any second; 0: without bound.
+    pub loop_permille: u32,
     /// `watch`: whether edits of this file and of modules are noticed by themselves.
     pub watch: bool,
     /// `sample`: one decision in so many is recorded; 0: none.

@@ -26,6 +26,7 @@ mod nearby;
 mod obeying;
 mod observing;
 mod proving;
+mod reaching;
 mod receiving;
 mod relaying;
 mod report;

@@ -135,6 +135,9 @@ pub struct Probation {
     pub us: u64,
     /// A question may cost so much on average, in nanoseconds.
     pub mean_cost_ns_max: u32,
+    /// All questions of a second may cost so much of it, in thousandths; 0: how often a policy
+    /// is asked is not judged. It holds for the roles that are asked in line.
+    pub loop_permille: u32,
     /// The 99th percentile of completion times may be so much of what it was, in thousandths;
     /// 0: how long messages take is not judged.
     pub slower_permille: u32,
@@ -151,6 +154,13 @@ pub enum Misconduct {
         mean_ns: u32,
         /// What they may cost.
         bound_ns: u32,
+    },
+    /// All questions together take too much of the loop's time, in thousandths.
+    Greedy {
+        /// What they take.
+        permille: u32,
+        /// What they may take.
+        bound_permille: u32,
     },
     /// Messages take longer than with the policy before: the 99th percentile from hand-over
     /// to acknowledgement, in microseconds.
@@ -197,6 +207,11 @@ impl fmt::Display for Misconduct {
             Self::Dear { mean_ns, bound_ns } => {
                 write!(f, "a question costs {mean_ns} ns on average, and {bound_ns} ns are allowed")
             }
+            Self::Greedy { permille, bound_permille } => write!(
+                f,
+                "questions take {permille} of 1000 of the loop's time, and {bound_permille} are \
+                 allowed"
+            ),
             Self::Slow { p99_us, before_us } => write!(
                 f,
                 "messages take {p99_us} us (99th percentile), and took {before_us} us before"

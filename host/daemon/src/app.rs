@@ -11,10 +11,12 @@ use std::time::Instant;
 use libp2p::identity::Keypair;
 use pointsman_core::Node;
 use pointsman_core::config::{Allow, Config, NodeConfig};
+use pointsman_core::dht::contact::Contact;
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Input, Source};
 use pointsman_core::limits::{COMMANDS_MAX, SUBMISSIONS_MAX};
 use pointsman_core::policy::builtin;
+use pointsman_dht::shelf::Shelved;
 use tokio::sync::mpsc;
 
 use crate::aside::{self, AsideSetup};
@@ -24,12 +26,14 @@ use crate::decision_log::DecisionLog;
 use crate::handle::{About, Inner, Pointsman, Setup, follow_edits, keep, watched};
 use crate::identity::{self, IdentityError};
 use crate::net::bindings::Bindings;
+use crate::net::phone::PhoneOptions;
 use crate::net::registry::Registry;
 use crate::net::{self, NetOptions};
 use crate::places;
 use crate::policies::{Filled, Leaving, Policies, SeatError, Slots, fill, module_text};
 use crate::power;
 use crate::radio::{self, Radios};
+use crate::remembering::{self, Recalled};
 use crate::shell::journal::Journal;
 use crate::shell::mail::Mail;
 use crate::shell::{Ports, Shell, Sources};
@@ -76,17 +80,24 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let state = state_folder(loaded);
     let (aside, told, thread) = aside::start(aside_setup(&state)).map_err(StartError::Aside)?;
     let around_loop = aside.clone();
-    let mut slots = off_loop(move || Slots::open(policies, around_loop, &state)).await;
+    let folder = state.clone();
+    let mut slots = off_loop(move || Slots::open(policies, around_loop, &folder)).await;
     let Filled { leaving, later } = fill(&slots, &config, loaded.folder()).await?;
     let keypair = identity::load_or_create(&identity_file(loaded))?;
     let me = identity::peer_id(&keypair);
     let (watch, uplinks) = uplinks::watch(config.uplinks.clone(), config.other_uplinks).await?;
-    let options = net_options(keypair, &config);
+    let sealing_key = identity::sealing_key(&keypair);
+    let recalled = off_loop(move || remembering::recall(&state)).await;
+    let Recalled { memory, contacts, records, sequence, standings } = recalled;
+    let earlier = Earlier { contacts, records, sequence };
+    let options = net_options(keypair, &config, sealing_key, earlier);
     let bindings = Bindings::new();
     let Radios { handles, news, ports, wishes } = radio::start(&config);
     let (net, facts) = net::start(options, bindings.clone(), Registry::default(), ports)?;
+    let phone = net.phone().clone();
 
     let mut node = node(me, &config);
+    node.handle(Clock::now(), Input::Recalled(standings));
     for one in leaving {
         enter(&mut node, &mut slots, one, &config).await;
     }
@@ -99,7 +110,8 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let (post, diary) = (Arc::clone(&mail), Arc::clone(&journal));
     let shell = Shell::new(node, net, bindings, ports, post, diary, aside.clone())
         .recording(decisions.clone())
-        .with_radios(handles);
+        .with_radios(handles)
+        .remembering(memory);
     let sources = Sources {
         links: facts.links,
         commands: commands_in,
@@ -133,6 +145,7 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
         shadows,
         returning,
         aside,
+        phone,
     };
     let node = Pointsman::new(parts);
     tokio::spawn(keep(node.weak(), node.events(0), later));
@@ -140,8 +153,29 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     Ok(node)
 }
 
-fn net_options(keypair: Keypair, config: &Config) -> NetOptions {
+/// What the phone book had in earlier runs.
+struct Earlier {
+    contacts: Vec<Contact>,
+    records: Vec<Shelved>,
+    sequence: u64,
+}
+
+fn net_options(
+    keypair: Keypair,
+    config: &Config,
+    sealing_key: [u8; 32],
+    earlier: Earlier,
+) -> NetOptions {
+    let phone = PhoneOptions {
+        config: config.dht.clone(),
+        contacts: earlier.contacts,
+        records: earlier.records,
+        sequence: earlier.sequence,
+        sealing_key,
+        relays: config.nat.relay_server,
+    };
     NetOptions {
+        phone: config.dht.enabled.then_some(phone),
         keypair,
         network: config.network.clone(),
         allow: admitted(config),
@@ -183,6 +217,7 @@ fn node(me: PeerId, config: &Config) -> Node {
     let mut node = Node::new(me, node_config(config), clock::session());
     node.handle(now, Input::SampleDecisions { every: config.policy.sample });
     for peer in &config.peers {
+        node.handle(now, Input::Wanted { peer: peer.id, wanted: true });
         for address in peer.addresses.iter().cloned() {
             let source = Source::Config;
             node.handle(now, Input::Sighted { peer: peer.id, address, source });

@@ -9,6 +9,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::agreement::{PrivateKey, X25519};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use libp2p::identity::{Keypair, PublicKey, ed25519};
 use pointsman_core::id::PeerId;
 use rustix::fs::OFlags;
@@ -73,6 +75,27 @@ pub fn load_or_create(path: &Path) -> Result<Keypair, IdentityError> {
         }
         other => other,
     }
+}
+
+/// The public half of the X25519 key that messages for the owner of this identity are sealed
+/// with.
+///
+/// The secret half follows from the identity (HKDF-SHA-256, RFC 5869), so there is one secret to
+/// keep and to lose.
+pub fn sealing_key(keypair: &Keypair) -> [u8; 32] {
+    let secret = sealing_secret(keypair);
+    let secret = PrivateKey::from_private_key(&X25519, &secret).expect("it has 32 bytes");
+    let public = secret.compute_public_key().expect("a secret key has a public half");
+    public.as_ref().try_into().expect("it has 32 bytes")
+}
+
+fn sealing_secret(keypair: &Keypair) -> [u8; 32] {
+    let keypair = keypair.clone().try_into_ed25519().expect("identities are Ed25519 keys");
+    let mut bytes = [0; 32];
+    let extracted = Salt::new(HKDF_SHA256, &[]).extract(keypair.secret().as_ref());
+    let expanded = extracted.expand(&[b"pointsman sealing key 1"], HKDF_SHA256);
+    expanded.and_then(|key| key.fill(&mut bytes)).expect("one hash is 32 bytes");
+    bytes
 }
 
 /// The identity in this file.
@@ -202,6 +225,14 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_sealing_key_follows_from_the_identity() {
+        let (one, other) = (Keypair::generate_ed25519(), Keypair::generate_ed25519());
+        assert_eq!(sealing_key(&one), sealing_key(&one));
+        assert_ne!(sealing_key(&one), sealing_key(&other));
+        assert_ne!(sealing_key(&one), sealing_secret(&one));
+    }
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     fn folder() -> tempfile::TempDir {

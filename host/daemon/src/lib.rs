@@ -19,6 +19,7 @@ pub mod places;
 pub mod policies;
 mod power;
 pub mod radio;
+mod remembering;
 mod shell;
 mod tasks;
 pub mod uplinks;

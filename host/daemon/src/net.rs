@@ -22,6 +22,7 @@ mod listening;
 pub mod mdns;
 pub mod nat;
 pub mod phone;
+pub mod ping;
 pub mod quic;
 pub mod refusals;
 pub mod registry;

@@ -154,9 +154,10 @@ fn options(config: &Config, adapter: Option<String>) -> Options {
         adapter,
         watchdog: Duration::from_micros(config.bluetooth.watchdog_us),
         l2cap: config.bluetooth.l2cap,
+        psm: Some(advert::channel_psm(network)),
         connections_max: ADAPTER_LINKS_MAX,
         company: advert::COMPANY,
-        ..Options::new(service, advert::inlet_uuid(network), advert::outlet_uuid(network))
+        ..Options::new(service, advert::stream_uuid(network))
     }
 }
 

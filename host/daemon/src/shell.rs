@@ -45,6 +45,7 @@ use crate::net::bindings::Bindings;
 use crate::net::{LinkFact, LinkSender, Net, NetFact};
 use crate::power::Power;
 use crate::radio::{RadioNews, RadioState};
+use crate::remembering::Memory;
 use crate::uplinks::UplinkFact;
 use journal::{Happening, Journal, LinkInfo};
 use mail::Mail;
@@ -129,6 +130,7 @@ pub(crate) struct Shell {
     unheard: Vec<UplinkId>,
     taps: Taps,
     tally: Tally,
+    memory: Memory,
     /// How long the machine slept before this turn, in microseconds.
     asleep_us: u64,
     stopping: bool,
@@ -168,6 +170,7 @@ impl Shell {
             unheard: Vec::new(),
             taps: Taps::default(),
             tally: Tally::default(),
+            memory: Memory::default(),
             asleep_us: 0,
             stopping: false,
         }
@@ -176,6 +179,12 @@ impl Shell {
     /// The same, recording what policies decide.
     pub(crate) fn recording(mut self, log: DecisionLog) -> Self {
         self.taps.record(log);
+        self
+    }
+
+    /// The same, remembering over a restart.
+    pub(crate) fn remembering(mut self, memory: Memory) -> Self {
+        self.memory = memory;
         self
     }
 
@@ -197,6 +206,7 @@ impl Shell {
             self.turn(event, &mut sources);
         }
         self.stop(&mut sources).await;
+        self.remember();
         self.aside.close();
         self.mail.close();
         self.journal.close();
@@ -237,6 +247,15 @@ impl Shell {
             self.take(Event::Aside(fact));
         }
         self.carry_out();
+        if self.memory.is_due(self.now) {
+            self.remember();
+        }
+    }
+
+    /// Stores where peers stand, as far as that changed.
+    fn remember(&mut self) {
+        let changed = self.node.standings();
+        self.memory.stood(&changed);
     }
 
     fn take(&mut self, event: Event) {

@@ -57,6 +57,12 @@ pub struct Shelved {
     pub value: Vec<u8>,
     /// The subnet that it came from.
     pub subnet: Option<Subnet>,
+    /// Whose it is.
+    pub peer: PeerId,
+    /// Which of its peer's.
+    pub sequence: u64,
+    /// Until when it holds, in seconds since 1970.
+    pub expires_s: u64,
 }
 
 /// What became of a record.
@@ -173,6 +179,9 @@ impl Shelf {
             key: key_of(*peer),
             value: row.value.clone(),
             subnet: row.origin,
+            peer: *peer,
+            sequence: row.sequence,
+            expires_s: row.expires_s,
         })
     }
 

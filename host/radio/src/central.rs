@@ -26,6 +26,9 @@ use link::{Link, LinkOrder};
 
 /// Values that one connection may have on their way to its task; the driver above orders fewer.
 const ORDERS_MAX: usize = 64;
+/// Between two attempts to begin a scan. A system service that died leaves the kernel one that runs
+/// on for some seconds, and until then no other begins.
+const AGAIN: Duration = Duration::from_millis(500);
 /// Devices that may come and go before a connection notices. One that does not keep up ends.
 const TURNS_MAX: usize = 32;
 
@@ -84,8 +87,9 @@ impl Central {
         self.events.next().await
     }
 
-    /// Makes of an event what we tell of it.
-    pub(crate) async fn handle(&mut self, event: CentralEvent) {
+    /// Makes of an event what we tell of it; whether a device disconnected.
+    pub(crate) async fn handle(&mut self, event: CentralEvent) -> bool {
+        let left = matches!(event, CentralEvent::DeviceDisconnected(_));
         match &event {
             CentralEvent::DeviceConnected(id) => drop(self.turns.send((id.clone(), true))),
             CentralEvent::DeviceDisconnected(id) => drop(self.turns.send((id.clone(), false))),
@@ -102,6 +106,7 @@ impl Central {
             // The queue is full of what matters more: a later advert will do.
             let _ = self.facts.try_send(heard);
         }
+        left
     }
 
     /// Listens from now on as told.
@@ -142,8 +147,7 @@ impl Central {
             connection,
             address,
             adapter: self.adapter.clone(),
-            inlet: Uuid::from_bytes(self.options.inlet),
-            outlet: Uuid::from_bytes(self.options.outlet),
+            characteristic: Uuid::from_bytes(self.options.characteristic),
             facts: self.facts.clone(),
         };
         tokio::spawn(link.run(self.uses.begin(address), orders, self.turns.subscribe()));
@@ -154,7 +158,7 @@ impl Central {
         self.links.get(&connection).map(|(address, _)| *address)
     }
 
-    /// Writes a value to the inlet of the other side.
+    /// Writes a value to the other side's characteristic.
     pub(crate) fn write(&self, connection: ConnectionId, bytes: Vec<u8>) {
         if let Some((_, orders)) = self.links.get(&connection) {
             let _ = orders.try_send(LinkOrder::Write(bytes));
@@ -188,13 +192,19 @@ async fn duty(adapter: Adapter, service: Uuid, scanning: Scanning) {
     let Scanning::On { window_ms, interval_ms } = scanning else { return };
     let window = Duration::from_millis(u64::from(window_ms));
     let rest = Duration::from_millis(u64::from(interval_ms.saturating_sub(window_ms)));
+    let mut has_begun = false;
     loop {
         // btleplug switches an adapter on in order to scan: one that somebody switched off a
         // moment ago stays off.
         let is_on = matches!(adapter.adapter_state().await, Ok(CentralState::PoweredOn));
         let filter = ScanFilter { services: vec![service] };
-        if is_on && let Err(error) = adapter.start_scan(filter).await {
-            tracing::debug!(%error, "the scan did not begin");
+        let begins = if is_on { adapter.start_scan(filter).await } else { Ok(()) };
+        has_begun |= is_on && begins.is_ok();
+        // Of one that runs already an error says nothing, but of the first it does.
+        if !has_begun {
+            tracing::debug!(is_on, ?begins, "the scan did not begin");
+            tokio::time::sleep(AGAIN.min(window)).await;
+            continue;
         }
         tokio::time::sleep(window.max(Duration::from_millis(10))).await;
         if rest.is_zero() {

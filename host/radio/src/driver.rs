@@ -41,6 +41,8 @@ pub(crate) struct Driver {
     events: mpsc::Receiver<Fact>,
     shared: Arc<Shared>,
     opening: Option<Opening>,
+    /// Whether this side could open channels.
+    has_l2cap: bool,
     room: Room,
     channel: ChannelState,
     /// Until when it lasts at most, now that it is all but over.
@@ -79,6 +81,8 @@ enum ChannelState {
 enum End {
     /// The radio says so; nothing is left to end.
     Gone(String),
+    /// The channel that was dialled was closed, and nothing had come over it.
+    Refused(String),
     /// We end it.
     Ours,
 }
@@ -99,25 +103,27 @@ impl Driver {
         l2cap: bool,
         reply: oneshot::Sender<Result<Channel, DialError>>,
     ) -> Self {
-        let chance = getrandom::u64().unwrap_or_else(|_| fallback(parts.connection));
+        let chance = chance(parts.connection);
         let shared = Shared::new(|now| Stream::central(now, chance, l2cap));
-        Self::new(parts, shared, Opening::Dial(reply))
+        Self::new(parts, shared, Opening::Dial(reply), l2cap)
     }
 
-    /// The side that is connected to, over GATT with this MTU.
+    /// The side that is connected to, by this carrier with this MTU.
     pub(crate) fn peripheral(
         parts: Parts,
-        mtu: u16,
+        (carrier, mtu): (Carrier, u16),
         psm: Option<u16>,
         arrived: mpsc::Sender<(RadioAddress, Channel)>,
     ) -> Self {
-        let chance = getrandom::u32().unwrap_or_else(|_| fallback(parts.connection) as u32);
+        let chance = chance(parts.connection) as u32;
+        let psm = psm.filter(|_| carrier == Carrier::Gatt);
         let shared = Shared::new(|now| Stream::peripheral(now, chance, psm));
-        shared.lock().stream.carrier_up(shared.now(), Carrier::Gatt, usize::from(mtu));
-        Self::new(parts, shared, Opening::Arrival(arrived))
+        let mut driver = Self::new(parts, shared, Opening::Arrival(arrived), false);
+        driver.is_connected(carrier, mtu);
+        driver
     }
 
-    fn new(parts: Parts, shared: Arc<Shared>, opening: Opening) -> Self {
+    fn new(parts: Parts, shared: Arc<Shared>, opening: Opening, has_l2cap: bool) -> Self {
         let Parts { connection, address, radio, events, tally } = parts;
         Self {
             connection,
@@ -126,6 +132,7 @@ impl Driver {
             events,
             shared,
             opening: Some(opening),
+            has_l2cap,
             room: Room { gatt: WRITES_MAX, l2cap: WRITES_MAX },
             channel: ChannelState::None,
             until: None,
@@ -137,17 +144,44 @@ impl Driver {
     pub(crate) async fn run(mut self) -> ConnectionId {
         let is_dial = matches!(self.opening, Some(Opening::Dial(_)));
         if is_dial {
-            self.radio.order(Order::Connect { connection: self.connection, address: self.address });
-            if let Err(end) = self.connect().await {
+            let first = if self.has_l2cap { Carrier::L2cap } else { Carrier::Gatt };
+            if let Err(end) = self.connect(first).await {
                 return self.end(end);
             }
         }
-        let end = self.carry(is_dial).await;
+        let mut end = self.carry(is_dial).await;
+        if let End::Refused(why) = &end {
+            tracing::debug!(address = %self.address, why, "nobody opens that channel: by GATT");
+            self.begin_anew();
+            end = match self.connect(Carrier::Gatt).await {
+                Ok(()) => self.carry(is_dial).await,
+                Err(end) => end,
+            };
+        }
         self.end(end)
     }
 
-    /// Waits for the radio's answer to a dial, or until nobody wants it any more.
-    async fn connect(&mut self) -> Result<(), End> {
+    /// Nothing was handed out, so nobody has seen the stream that led nowhere.
+    fn begin_anew(&mut self) {
+        let (chance, now) = (chance(self.connection), self.shared.now());
+        self.shared.lock().stream = Stream::central(now, chance, self.has_l2cap);
+        self.room = Room { gatt: WRITES_MAX, l2cap: WRITES_MAX };
+        self.channel = ChannelState::None;
+    }
+
+    /// The radio has a connection.
+    fn is_connected(&mut self, carrier: Carrier, mtu: u16) {
+        if carrier == Carrier::L2cap {
+            self.channel = ChannelState::Up;
+        }
+        let (mut inner, now) = (self.shared.lock(), self.shared.now());
+        inner.stream.carrier_up(now, carrier, usize::from(mtu));
+    }
+
+    /// Orders a connection and waits for the radio's answer, or until nobody wants it any more.
+    async fn connect(&mut self, carrier: Carrier) -> Result<(), End> {
+        let (connection, address) = (self.connection, self.address);
+        self.radio.order(Order::Connect { connection, address, carrier });
         loop {
             let Some(Opening::Dial(reply)) = &mut self.opening else { return Err(End::Ours) };
             let event = tokio::select! {
@@ -155,10 +189,14 @@ impl Driver {
                 event = self.events.recv() => event,
             };
             match event {
-                Some(Fact::Connected { mtu, .. }) => {
-                    let (mut inner, now) = (self.shared.lock(), self.shared.now());
-                    inner.stream.carrier_up(now, Carrier::Gatt, usize::from(mtu));
+                Some(Fact::Connected { carrier, mtu, .. }) => {
+                    self.is_connected(carrier, mtu);
                     return Ok(());
+                }
+                Some(Fact::Refused { why, .. }) => {
+                    tracing::debug!(%address, why, "no channel: it connects by GATT");
+                    let carrier = Carrier::Gatt;
+                    self.radio.order(Order::Connect { connection, address, carrier });
                 }
                 Some(Fact::ConnectFailed { why, .. } | Fact::Lost { why, .. }) => {
                     self.fail(why.clone(), true);
@@ -186,6 +224,7 @@ impl Driver {
                     Some(Fact::Lost { why, .. } | Fact::ConnectFailed { why, .. }) => {
                         return End::Gone(why);
                     }
+                    Some(Fact::Refused { why, .. }) => return End::Refused(why),
                     Some(fact) => self.tell(fact, is_central),
                     None => return End::Gone("the adapter is gone".to_owned()),
                 },
@@ -254,8 +293,10 @@ impl Driver {
             | Fact::Listening { .. }
             | Fact::Heard { .. }
             | Fact::Connected { .. }
+            | Fact::Refused { .. }
             | Fact::ConnectFailed { .. }
             | Fact::Arrived { .. }
+            | Fact::TurnedAway
             | Fact::Lost { .. } => {}
         }
     }
@@ -360,7 +401,7 @@ impl Driver {
                 self.radio.order(Order::Disconnect { connection: self.connection });
                 "it was given up".to_owned()
             }
-            End::Gone(why) => why,
+            End::Gone(why) | End::Refused(why) => why,
         };
         tracing::debug!(address = %self.address, why, "a connection ended");
         let now = self.shared.now();
@@ -408,7 +449,8 @@ async fn given_up(opening: &mut Option<Opening>) {
     }
 }
 
-/// A number for when the system has no randomness to give: it only keeps connections apart.
-fn fallback(connection: ConnectionId) -> u64 {
-    connection.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// What a stream is drawn from. Where the system has no randomness to give, a number that only
+/// keeps connections apart.
+fn chance(connection: ConnectionId) -> u64 {
+    getrandom::u64().unwrap_or_else(|_| connection.0.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }

@@ -99,14 +99,16 @@ async fn serve(
                     *scanning = wished;
                     central.scan(wished);
                 }
-                Some(Order::Connect { connection, address }) => central.connect(connection, address),
+                Some(Order::Connect { connection, address, .. }) => {
+                    central.connect(connection, address);
+                }
                 Some(Order::Write { connection, bytes, .. }) => central.write(connection, bytes),
                 Some(Order::Disconnect { connection }) => central.disconnect(connection),
                 Some(order) => refuse(order, facts, scanning).await,
                 None => return false,
             },
             event = central.next() => match event {
-                Some(event) => central.handle(event).await,
+                Some(event) => drop(central.handle(event).await),
                 None => return true,
             },
         }

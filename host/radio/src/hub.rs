@@ -60,6 +60,8 @@ struct AdapterState {
 /// A connection of the radio.
 struct Link {
     address: RadioAddress,
+    /// What an inbound one came by, and its MTU.
+    carrier: Carrier,
     mtu: u16,
     /// Where its driver takes facts, once there is one.
     events: Option<mpsc::Sender<Fact>>,
@@ -136,12 +138,12 @@ impl Hub {
                     Tally::add(&self.tally.adverts_dropped);
                 }
             }
-            Fact::Arrived { connection, address, mtu } => {
-                let link = Link { address, mtu, events: None, opened: None, refused: false };
-                self.links.insert(connection, link);
+            Fact::Arrived { connection, address, carrier, mtu } => {
+                self.links.insert(connection, Link::new(address, carrier, mtu));
             }
-            Fact::Notified { connection, carrier: Carrier::Gatt, ref bytes } => {
-                if let Some(opened) = self.opens(connection, bytes) {
+            Fact::TurnedAway => Tally::add(&self.tally.arrivals_unopened),
+            Fact::Notified { connection, carrier, ref bytes } => {
+                if let Some(opened) = self.opens(connection, carrier, bytes) {
                     self.admit(connection, opened);
                 }
                 self.pass(connection, fact).await;
@@ -157,7 +159,7 @@ impl Hub {
                 self.pass(connection, fact).await;
             }
             Fact::Connected { connection, .. }
-            | Fact::Notified { connection, .. }
+            | Fact::Refused { connection, .. }
             | Fact::Written { connection, .. }
             | Fact::ChannelUp { connection, .. }
             | Fact::ChannelDown { connection } => self.pass(connection, fact).await,
@@ -202,7 +204,7 @@ impl Hub {
         let connection = ConnectionId(self.numbers * 2);
         let (parts, events) = self.parts(connection, address);
         let driver = Driver::central(parts, self.adapter.has_l2cap, reply);
-        let link = Link { address, mtu: 0, events: Some(events), opened: None, refused: false };
+        let link = Link { events: Some(events), ..Link::new(address, Carrier::Gatt, 0) };
         self.links.insert(connection, link);
         self.drivers.spawn(driver.run());
     }
@@ -219,10 +221,15 @@ impl Hub {
 
     /// Whether a value opens a stream over an inbound connection that is not open yet, or that its
     /// central has forgotten: one that died and came back over the same link.
-    fn opens(&mut self, connection: ConnectionId, bytes: &[u8]) -> Option<Connection> {
+    fn opens(
+        &mut self,
+        connection: ConnectionId,
+        carrier: Carrier,
+        bytes: &[u8],
+    ) -> Option<Connection> {
         let link = self.links.get_mut(&connection)?;
         let is_inbound = link.opened.is_some() || link.events.is_none();
-        if !is_inbound || link.refused {
+        if !is_inbound || link.refused || link.carrier != carrier {
             return None;
         }
         match hail(bytes) {
@@ -248,7 +255,7 @@ impl Hub {
             return;
         }
         let Some(link) = self.links.get_mut(&connection) else { return };
-        let (address, mtu) = (link.address, link.mtu);
+        let (address, over) = (link.address, (link.carrier, link.mtu));
         if let Some(old) = link.events.take() {
             let why = "its central began anew".to_owned();
             let _ = old.try_send(Fact::Lost { connection, why });
@@ -260,7 +267,7 @@ impl Hub {
             return;
         }
         let (parts, events) = self.parts(connection, address);
-        let driver = Driver::peripheral(parts, mtu, self.adapter.psm, self.arrived.clone());
+        let driver = Driver::peripheral(parts, over, self.adapter.psm, self.arrived.clone());
         if let Some(link) = self.links.get_mut(&connection) {
             link.events = Some(events);
             link.opened = Some(opened);
@@ -270,7 +277,8 @@ impl Hub {
 
     fn say_no(&self, connection: ConnectionId, opened: Connection, code: ResetCode) {
         let bytes = refusal(opened, code).into();
-        self.radio.order(Order::Write { connection, carrier: Carrier::Gatt, bytes });
+        let carrier = self.links.get(&connection).map_or(Carrier::Gatt, |link| link.carrier);
+        self.radio.order(Order::Write { connection, carrier, bytes });
     }
 
     /// A driver ended. What its connection still says is nobody's, until the radio says that it is
@@ -283,6 +291,12 @@ impl Hub {
             link.refused = true;
             link.opened = None;
         }
+    }
+}
+
+impl Link {
+    fn new(address: RadioAddress, carrier: Carrier, mtu: u16) -> Self {
+        Self { address, carrier, mtu, events: None, opened: None, refused: false }
     }
 }
 

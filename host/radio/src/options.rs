@@ -7,10 +7,8 @@ use std::time::Duration;
 pub struct Options {
     /// The UUID of our network's GATT service, which advertisements carry.
     pub service: [u8; 16],
-    /// The characteristic that a central writes to.
-    pub inlet: [u8; 16],
-    /// The characteristic that notifies a central.
-    pub outlet: [u8; 16],
+    /// The one characteristic of that service: a central writes to it, and is notified by it.
+    pub characteristic: [u8; 16],
     /// The adapter to use, such as `hci0`; without it, the first that is there.
     pub adapter: Option<String>,
     /// The company whose manufacturer data our advertisements are; `0xFFFF` is nobody's.
@@ -18,8 +16,11 @@ pub struct Options {
     /// When a scan has heard nothing at all for so long, it is begun anew, and when that does not
     /// help, so is the whole session. Too short restarts scans in quiet places for nothing.
     pub watchdog: Duration,
-    /// Whether connections may move to an L2CAP channel, which is faster.
+    /// Whether connections may use an L2CAP channel, which is faster.
     pub l2cap: bool,
+    /// The port on which all nodes of our network take such channels, so that they need no GATT to
+    /// find each other's. Without it a connection begins by GATT.
+    pub psm: Option<u16>,
     /// How many connections there may be at once, both ways together. Controllers often carry
     /// no more than eight.
     pub connections_max: usize,
@@ -28,16 +29,16 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options for a service with its two characteristics, and defaults for the rest.
-    pub fn new(service: [u8; 16], inlet: [u8; 16], outlet: [u8; 16]) -> Self {
+    /// Options for a service with its characteristic, and defaults for the rest.
+    pub fn new(service: [u8; 16], characteristic: [u8; 16]) -> Self {
         Self {
             service,
-            inlet,
-            outlet,
+            characteristic,
             adapter: None,
             company: 0xFFFF,
             watchdog: Duration::from_secs(60),
             l2cap: true,
+            psm: None,
             connections_max: 8,
             facts_max: 256,
         }

@@ -25,12 +25,14 @@ pub enum Order {
     Scan(Scanning),
     /// Advertise the service with this payload, or stop.
     Advertise(Option<[u8; 6]>),
-    /// Connect. Answered by `Connected` or `ConnectFailed`.
+    /// Connect. Answered by `Connected`, `Refused` or `ConnectFailed`.
     Connect {
         /// The number that the connection gets.
         connection: ConnectionId,
         /// Where to.
         address: RadioAddress,
+        /// By a channel to the network's port and nothing beside it, or by GATT.
+        carrier: Carrier,
     },
     /// Open an L2CAP channel beside GATT, as the side that dialled. Answered by `ChannelUp` or
     /// `ChannelDown`.
@@ -80,12 +82,22 @@ pub enum Fact {
         /// The strength of the signal in dBm.
         rssi: Option<i16>,
     },
-    /// A connection is there, and the outlet subscribed to.
+    /// A connection is there; where it is by GATT, its characteristic is subscribed to.
     Connected {
         /// Which.
         connection: ConnectionId,
-        /// Its ATT MTU, in bytes: values are shorter.
+        /// By what.
+        carrier: Carrier,
+        /// Its ATT MTU, in bytes: values are shorter. Or the longest value of the channel.
         mtu: u16,
+    },
+    /// A connection by a channel did not come about, because here or there nobody has such
+    /// channels; or it was closed, and nothing had come over it. GATT may do.
+    Refused {
+        /// Which.
+        connection: ConnectionId,
+        /// What the system says.
+        why: String,
     },
     /// A connection did not come about.
     ConnectFailed {
@@ -94,15 +106,19 @@ pub enum Fact {
         /// What the system says.
         why: String,
     },
-    /// A central wrote its first value to our inlet; the value follows as `Notified`.
+    /// A central wrote its first value to us; the value follows as `Notified`.
     Arrived {
         /// The number of the new connection.
         connection: ConnectionId,
         /// Whose it is.
         address: RadioAddress,
-        /// Its ATT MTU, in bytes: values are shorter.
+        /// By what.
+        carrier: Carrier,
+        /// Its ATT MTU, in bytes: values are shorter. Or the longest value of the channel.
         mtu: u16,
     },
+    /// Somebody opened a channel to us, said nothing of our network, and was sent away.
+    TurnedAway,
     /// The ATT MTU of a connection changed.
     MtuChanged {
         /// Which.

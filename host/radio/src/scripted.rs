@@ -43,8 +43,13 @@ pub enum Channels {
     None,
     /// It says that it takes them, and refuses each.
     Refused,
-    /// It takes them.
+    /// It takes them beside GATT.
     Taken,
+    /// It takes them also without GATT.
+    Alone,
+    /// It takes them beside GATT; another program has the network's port, and closes what does not
+    /// speak as it does.
+    Occupied,
 }
 
 impl Medium {

@@ -29,6 +29,13 @@ impl Uses {
         Use { of: self.clone(), address }
     }
 
+    /// How many connections the link to this address carries.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn count(&self, address: RadioAddress) -> usize {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&address).copied().unwrap_or(0)
+    }
+
     /// Whether any link carries a connection.
     pub(crate) fn any(&self) -> bool {
         !self.counts.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
@@ -36,6 +43,12 @@ impl Uses {
 }
 
 impl Use {
+    /// Whose link it is.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn address(&self) -> RadioAddress {
+        self.address
+    }
+
     /// Whether nobody else needs the link.
     pub(crate) fn is_last(&self) -> bool {
         let counts = self.of.counts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -160,25 +160,27 @@ impl Failure {
         }
     }
 
-    /// Bytes that a disk can't give back are as lost as bytes that are wrong.
     pub(crate) fn of_io(error: io::Error) -> Self {
-        let is_bad_sector = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
         let is_nonsense =
             matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof);
-        if is_bad_sector || is_nonsense {
-            Self::Corrupt(error.to_string())
-        } else {
-            Self::Io(error)
-        }
+        if is_nonsense { Self::Corrupt(error.to_string()) } else { Self::Io(error) }
     }
 
+    /// When a file is opened, bytes that the disk can't give back are as lost as wrong ones.
     pub(crate) fn on_open(self, place: &Path) -> OpenError {
         match self {
             Self::InUse => OpenError::InUse { place: place.to_owned() },
             Self::Corrupt(why) => OpenError::corrupt(place, why),
+            Self::Io(source) if is_bad_sector(&source) => {
+                OpenError::corrupt(place, source.to_string())
+            }
             Self::Io(source) => OpenError::io(place, source),
         }
     }
+}
+
+fn is_bad_sector(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 impl From<Failure> for StoreError {
@@ -226,8 +228,15 @@ mod tests {
         assert!(matches!(of_io(io::ErrorKind::QuotaExceeded), StoreError::Full(_)));
         assert!(matches!(of_io(io::ErrorKind::ReadOnlyFilesystem), StoreError::Io(_)));
         assert!(matches!(of_io(io::ErrorKind::InvalidData), StoreError::Corrupt(_)));
-        let bad_sector = io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
-        assert!(matches!(Failure::of_io(bad_sector), Failure::Corrupt(_)));
+    }
+
+    #[test]
+    fn what_the_disk_can_t_read_when_the_file_is_opened_is_lost() {
+        let bad_sector = || io::Error::from(rustix::io::Errno::IO);
+        let place = Path::new("store.redb");
+        let opening = Failure::of_io(bad_sector()).on_open(place);
+        assert!(matches!(opening, OpenError::Corrupt { .. }));
+        assert!(matches!(StoreError::from(Failure::of_io(bad_sector())), StoreError::Io(_)));
     }
 
     #[test]

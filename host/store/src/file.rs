@@ -126,6 +126,8 @@ fn check(path: &Path, file: File) -> Result<Place, OpenError> {
     // Another process may be making it at this moment: then it is empty, and no harm is done.
     lock(path, &file)?;
     let is_empty = file.metadata().map_err(failed)?.len() == 0;
+    // Where there are no locks this fails, and it does not matter.
+    let _ = file.unlock();
     Ok(if is_empty { Place::Unusable("it is empty".to_owned()) } else { Place::File(file) })
 }
 
@@ -134,12 +136,12 @@ fn check_owner(path: &Path, metadata: &Metadata) -> Result<(), OpenError> {
     if owner == me { Ok(()) } else { Err(OpenError::Foreign { path: path.to_owned(), owner, me }) }
 }
 
-/// redb locks the file as well; this lock of the same open file is there before redb looks at it.
+/// Takes the lock of the whole file, which redb takes as well.
 fn lock(path: &Path, file: &File) -> Result<(), OpenError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { place: path.to_owned() }),
-        // A filesystem without locks: redb does without them, too.
+        // A filesystem without locks; redb does without them as well.
         Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(()),
         Err(TryLockError::Error(source)) => Err(OpenError::io(path, source)),
     }
@@ -165,8 +167,21 @@ fn rebuild(path: &Path, why: String) -> Result<(Database, Opened), OpenError> {
         Ok(moved_to) => moved_to,
         Err(source) => return Err(OpenError::Stuck { path: path.to_owned(), why, source }),
     };
-    let path = path.to_owned();
-    Ok((create(&path)?, Opened::Rebuilt { path, moved_to, why }))
+    match create(path) {
+        Ok(database) => {
+            if let Err(error) = delete_oldest(path) {
+                tracing::warn!("old corrupt stores are left beside {}: {error}", path.display());
+            }
+            Ok((database, Opened::Rebuilt { path: path.to_owned(), moved_to, why }))
+        }
+        Err(error) => {
+            // On a disk that takes no new file, the old one may be as good as it ever was.
+            if fs::symlink_metadata(path).is_err() {
+                let _ = fs::rename(&moved_to, path);
+            }
+            Err(error)
+        }
+    }
 }
 
 fn create(path: &Path) -> Result<Database, OpenError> {
@@ -178,7 +193,10 @@ fn create(path: &Path) -> Result<Database, OpenError> {
         }
         other => other.map_err(failed)?,
     };
-    lock(path, &file)?;
+    // So that nobody takes it for an empty one. Elsewhere redb's locks would collide with it.
+    if cfg!(target_os = "linux") {
+        lock(path, &file)?;
+    }
     match start_on(path, file) {
         Ok((database, _)) => {
             File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(failed)?;
@@ -210,15 +228,19 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Gives it another name in its folder, and deletes the oldest that have such names.
-fn move_aside(path: &Path) -> io::Result<PathBuf> {
+/// What the names of corrupt files begin with, before the time.
+fn aside_prefix(path: &Path) -> io::Result<String> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-    let prefix = format!("{}.corrupt-", name.to_string_lossy());
-    let folder = folder_of(path);
+    Ok(format!("{}.corrupt-", name.to_string_lossy()))
+}
+
+/// Gives it another name in its folder.
+fn move_aside(path: &Path) -> io::Result<PathBuf> {
+    let prefix = aside_prefix(path)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut at_ms = since.as_millis();
     let moved_to = loop {
-        let candidate = folder.join(format!("{prefix}{at_ms}"));
+        let candidate = folder_of(path).join(format!("{prefix}{at_ms}"));
         match fs::symlink_metadata(&candidate) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => break candidate,
             Err(error) => return Err(error),
@@ -226,19 +248,17 @@ fn move_aside(path: &Path) -> io::Result<PathBuf> {
         }
     };
     fs::rename(path, &moved_to)?;
-    if let Err(error) = delete_oldest(folder, &prefix) {
-        tracing::warn!("old corrupt stores are left in {}: {error}", folder.display());
-    }
     Ok(moved_to)
 }
 
 /// Leaves the newest files with such names. Folders are not touched: a store never was one.
-fn delete_oldest(folder: &Path, prefix: &str) -> io::Result<()> {
+fn delete_oldest(path: &Path) -> io::Result<()> {
+    let prefix = aside_prefix(path)?;
     let mut aside: Vec<(u128, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder_of(path))? {
         let entry = entry?;
         let name = entry.file_name();
-        let at_ms = name.to_str().and_then(|name| name.strip_prefix(prefix)?.parse().ok());
+        let at_ms = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.parse().ok());
         if let Some(at_ms) = at_ms.filter(|_| entry.file_type().is_ok_and(|kind| !kind.is_dir())) {
             aside.push((at_ms, entry.path()));
         }

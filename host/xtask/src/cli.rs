@@ -88,7 +88,8 @@ pub const COMMANDS: &[Command] = &[
         summary: "Install what `ci` needs beyond Rust and a C compiler",
         details: "rustfmt and clippy by rustup where they are missing; clang and lld by apt-get; and\n\
                   into the user's cache folder cargo-deny (about 90 s on two cores, once),\n\
-                  componentize-js (30 s, 400 MB) and componentize-py.",
+                  componentize-js (30 s, 400 MB), componentize-py, and js-libp2p and py-libp2p, which\n\
+                  tests of the daemon have a node talk to (2 min, 250 MB).",
         takes_arguments: false,
         run: commands::setup_ci,
     },

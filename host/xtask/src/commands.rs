@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::step::{Failure, run, say};
-use crate::{apt, deny, examples, lab, place, tools, wasm};
+use crate::{apt, deny, examples, interop, lab, place, tools, wasm};
 
-/// Tells tests of policies in other languages that none may be missing.
+/// Tells tests of policies in other languages, and of other libp2ps, that none may be missing.
 const REQUIRED: &str = "POINTSMAN_EXAMPLES";
 
 /// `./x demo`.
@@ -31,6 +31,7 @@ pub fn test(arguments: &[String]) -> Result<(), Failure> {
 fn run_tests(arguments: &[String], required: &str) -> Result<(), Failure> {
     message_bus();
     firewall();
+    interop::lend()?;
     let mut command = cargo();
     command.args(["test", "--workspace"]).args(arguments).env(REQUIRED, required);
     run("the tests", &mut command, "The failing tests are listed above.")
@@ -116,6 +117,7 @@ pub fn setup_ci(_: &[String]) -> Result<(), Failure> {
         }
     }
     tools::install()?;
+    interop::install()?;
     deny::install()
 }
 

@@ -153,23 +153,12 @@ fn run(example: &Example) -> Result<PathBuf, Failure> {
     Ok(folder.join(name).with_extension("wasm"))
 }
 
-/// Lets the folder use the tools that are installed for all; its author's own go first.
 fn lend_tools(folder: &Path, language: Language) -> io::Result<()> {
-    let (installed, place) = match language {
-        Language::Rust | Language::C => return Ok(()),
-        Language::Js => (tools::node_modules(), folder.join("node_modules")),
-        Language::Python => (tools::venv(), folder.join(".venv")),
-    };
-    if place.exists() {
-        return Ok(());
+    match language {
+        Language::Rust | Language::C => Ok(()),
+        Language::Js => tools::lend(&tools::node_modules(), &folder.join("node_modules")),
+        Language::Python => tools::lend(&tools::venv(), &folder.join(".venv")),
     }
-    // A link to tools that were there once is in the way.
-    let _ = fs::remove_file(&place);
-    #[cfg(unix)]
-    std::os::unix::fs::symlink(installed, place)?;
-    #[cfg(not(unix))]
-    let _ = installed;
-    Ok(())
 }
 
 /// A number of all that goes into a module: its folder, and what its language takes of the SDK.

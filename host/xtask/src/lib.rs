@@ -11,6 +11,7 @@ pub mod commands;
 pub mod deny;
 pub mod digest;
 pub mod examples;
+pub mod interop;
 pub mod lab;
 pub mod place;
 pub mod step;

@@ -99,17 +99,24 @@ pub fn install() -> Result<(), Failure> {
 /// What the example's lock file names, unless that is here.
 fn install_js() -> Result<(), Failure> {
     let from = place::root().join("examples/selector-js");
-    let folder = place::tools().join("js");
+    npm(&from, &place::tools().join("js"), "componentize-js")
+}
+
+fn install_python() -> Result<(), Failure> {
+    let from = place::root().join("sdk/templates/python");
+    pip(&from, &place::tools().join("python"), "componentize-py")
+}
+
+/// Installs into `folder/node_modules` what the lock file in `from` names, unless that is here.
+pub fn npm(from: &Path, folder: &Path, what: &str) -> Result<(), Failure> {
     let lock = "package-lock.json";
-    if same(&from.join(lock), &folder.join(lock)) && node_modules().is_dir() {
+    if same(&from.join(lock), &folder.join(lock)) && folder.join("node_modules").is_dir() {
         return Ok(());
     }
-    copy(&from, &folder, &["package.json"]).map_err(|error| failed(&folder, &error))?;
-    let locked = fs::copy(from.join(lock), folder.join(lock));
-    locked.map_err(|error| failed(&folder, &error))?;
+    copy(from, folder, &["package.json", lock]).map_err(|error| failed(folder, &error))?;
     let mut npm = Command::new("npm");
-    npm.current_dir(&folder).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
-    let done = run("installing componentize-js", &mut npm, "It comes from npmjs.com.");
+    npm.current_dir(folder).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+    let done = run(&format!("installing {what}"), &mut npm, "It comes from npmjs.com.");
     if done.is_err() {
         // So that the next run does not take it for whole.
         let _ = fs::remove_file(folder.join(lock));
@@ -117,30 +124,44 @@ fn install_js() -> Result<(), Failure> {
     done
 }
 
-fn install_python() -> Result<(), Failure> {
-    let from = place::root().join("sdk/templates/python");
-    let (folder, wanted) = (place::tools().join("python"), "requirements.txt");
-    if same(&from.join(wanted), &folder.join(wanted)) && Language::Python.missing().is_none() {
+/// Installs into `folder/venv` what the requirements in `from` name, unless that is here.
+pub fn pip(from: &Path, folder: &Path, what: &str) -> Result<(), Failure> {
+    let (wanted, venv) = ("requirements.txt", folder.join("venv"));
+    if same(&from.join(wanted), &folder.join(wanted)) && venv.join("bin/python").is_file() {
         return Ok(());
     }
-    make_venv()?;
-    let mut pip = Command::new(venv().join("bin/pip"));
+    make_venv(&venv)?;
+    let mut pip = Command::new(venv.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]);
     pip.arg(from.join(wanted));
-    run("installing componentize-py", &mut pip, "It comes from pypi.org.")?;
-    copy(&from, &folder, &[wanted]).map_err(|error| failed(&folder, &error))
+    run(&format!("installing {what}"), &mut pip, "It comes from pypi.org.")?;
+    copy(from, folder, &[wanted]).map_err(|error| failed(folder, &error))
 }
 
-fn make_venv() -> Result<(), Failure> {
+fn make_venv(venv: &Path) -> Result<(), Failure> {
     let make = || {
         let mut python = Command::new("python3");
-        python.args(["-m", "venv", "--clear"]).arg(venv());
+        python.args(["-m", "venv", "--clear"]).arg(venv);
         run("making a place for Python's packages", &mut python, "It needs python3 with venv.")
     };
     make().or_else(|_| {
         apt::install(&["python3", "python3-venv"]);
         make()
     })
+}
+
+/// Lets a folder use what is installed for all; its author's own goes first.
+pub fn lend(installed: &Path, place: &Path) -> io::Result<()> {
+    if place.exists() {
+        return Ok(());
+    }
+    // A link to tools that were there once is in the way.
+    let _ = fs::remove_file(place);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(installed, place)?;
+    #[cfg(not(unix))]
+    let _ = installed;
+    Ok(())
 }
 
 fn same(a: &Path, b: &Path) -> bool {

@@ -33,6 +33,9 @@ const HEAD_BYTES: usize = 2;
 const FLAGS_BYTES: usize = 1;
 const UUID_BYTES: usize = 16;
 const COMPANY_BYTES: usize = 2;
+/// The first of the ports that are nobody's, and how many there are.
+const PSM_DYNAMIC_MIN: u16 = 0x80;
+const PSM_DYNAMIC_COUNT: u8 = 0x80;
 
 const _: () = assert!(
     HEAD_BYTES + FLAGS_BYTES + HEAD_BYTES + UUID_BYTES + HEAD_BYTES + COMPANY_BYTES + PAYLOAD_BYTES
@@ -155,14 +158,15 @@ pub fn service_uuid(network: &str) -> [u8; UUID_BYTES] {
     uuid("service", network)
 }
 
-/// The UUID of the characteristic that the central writes its bytes to.
-pub fn inlet_uuid(network: &str) -> [u8; UUID_BYTES] {
-    uuid("inlet", network)
+/// The UUID of the characteristic that bytes travel over, both ways.
+pub fn stream_uuid(network: &str) -> [u8; UUID_BYTES] {
+    uuid("stream", network)
 }
 
-/// The UUID of the characteristic that notifies the central of bytes for it.
-pub fn outlet_uuid(network: &str) -> [u8; UUID_BYTES] {
-    uuid("outlet", network)
+/// The port (SPSM) on which nodes of a network take L2CAP channels, where nobody else has it: one
+/// of the 128 that a program may choose for itself (Bluetooth Core 5.4, vol. 3, part A, 4.22).
+pub fn channel_psm(network: &str) -> u16 {
+    PSM_DYNAMIC_MIN + u16::from(uuid("channel", network)[0] % PSM_DYNAMIC_COUNT)
 }
 
 /// A UUID of version 8 (RFC 9562, 5.8): the first 16 bytes of a SHA-256, with six bits set.
@@ -226,8 +230,7 @@ mod tests {
     fn uuids_are_of_version_8_and_differ_by_purpose_and_network() {
         let all = [
             service_uuid("bitcraps"),
-            inlet_uuid("bitcraps"),
-            outlet_uuid("bitcraps"),
+            stream_uuid("bitcraps"),
             service_uuid("pointsman"),
             service_uuid(""),
         ];
@@ -235,6 +238,14 @@ mod tests {
             assert_eq!((uuid[6] >> 4, uuid[8] >> 6), (8, 0b10));
             assert!(!all[..place].contains(uuid));
         }
+    }
+
+    #[test]
+    fn the_port_of_a_network_is_one_that_a_program_may_choose() {
+        for network in ["bitcraps", "pointsman", "", "lab"] {
+            assert!((0x80..=0xFF).contains(&channel_psm(network)));
+        }
+        assert_ne!(channel_psm("bitcraps"), channel_psm("pointsman"));
     }
 
     /// Nodes of two builds must find each other: a change here is a new network.

@@ -1,16 +1,17 @@
 //! A reliable, ordered stream of bytes over one Bluetooth LE connection.
 //!
 //! A connection has up to two *carriers*. Over GATT the central writes values to a characteristic
-//! and the peripheral notifies on another one; over an L2CAP channel, which is faster and which
+//! and the peripheral notifies on it; over an L2CAP channel, which is faster and which
 //! not every system has, both send packets. Either may drop, repeat or cut off what it carries,
 //! and BlueZ shows a peripheral's notifications to every central that subscribed. So a frame
 //! carries the tag of its connection and the offset of its bytes: over which carrier it came,
 //! and how large it is, makes no difference, and both may change in the middle of a message.
 //!
-//! The central opens over GATT and is accepted or refused. Then bytes flow, and the central may
-//! be told to open a channel ([`Stream::wants_l2cap`]); once both sides were heard on it, it
-//! carries the rest. When it is gone, GATT goes on. Each side closes its direction
-//! ([`Stream::finish`]); when both did, or when no carrier is left, the stream is over.
+//! The central opens over the carrier that is there first, and is accepted or refused. Then bytes
+//! flow. Where that was GATT, the central may be told to open a channel ([`Stream::wants_l2cap`]);
+//! once both sides were heard on it, it carries the rest, and when it is gone, GATT goes on. Each
+//! side closes its direction ([`Stream::finish`]); when both did, or when no carrier is left, the
+//! stream is over.
 //!
 //! Nothing is sent to a central that has not opened, but for a refusal. Nothing here encrypts or
 //! knows who the other side is: that is for the handshake that travels in the stream.
@@ -144,7 +145,8 @@ impl Stream {
     }
 
     /// A carrier is there. `mtu` is the ATT MTU, or that of packets to the other side. A channel
-    /// is told to a peripheral when its first packet is a [`Hail::Join`] of this connection.
+    /// beside GATT is told to a peripheral when its first packet is a [`Hail::Join`] of this
+    /// connection.
     pub fn carrier_up(&mut self, now: Time, carrier: Carrier, mtu: usize) {
         self.greeting.begin(now);
         self.carriers.up(now, carrier, mtu, self.greeting.is_central());

@@ -33,10 +33,10 @@ impl Default for Config {
             bluetooth: RadioConfig::default(),
             nat: NatConfig::default(),
             node: NodeConfig::default(),
-            selector: embedded("fastest-first", BUDGET_US),
-            failover: embedded("standby", BUDGET_US),
-            reputation: embedded("beta", ASIDE_BUDGET_US),
-            anomaly: embedded("thresholds", ASIDE_BUDGET_US),
+            selector: embedded("fastest-first", BUDGET_US, BUDGET_US / 2),
+            failover: embedded("standby", BUDGET_US, BUDGET_US / 2),
+            reputation: embedded("beta", ASIDE_BUDGET_US, ASIDE_BUDGET_US / 10),
+            anomaly: embedded("thresholds", ASIDE_BUDGET_US, ASIDE_BUDGET_US / 10),
             policy: PolicyRules::default(),
             control_socket: None,
             log_level: "info".to_owned(),
@@ -122,6 +122,7 @@ impl Default for PolicyRules {
             keys: Vec::new(),
             probation_us: 10_000_000,
             slower_permille: 1_500,
+            loop_permille: 250,
             watch: true,
             sample: 64,
             log_mib: 16,
@@ -129,12 +130,12 @@ impl Default for PolicyRules {
     }
 }
 
-fn embedded(name: &str, budget_us: u32) -> PolicyConfig {
+fn embedded(name: &str, budget_us: u32, mean_us: u32) -> PolicyConfig {
     PolicyConfig {
         module: Module::Embedded(name.to_owned()),
         digest: None,
         budget_us,
-        mean_us: budget_us / 10,
+        mean_us,
         memory_mib: 16,
         settings: Vec::new(),
     }

@@ -160,10 +160,12 @@ fn neighbour_changes(old: &BluetoothConfig, new: &BluetoothConfig, changes: &mut
 }
 
 fn rule_changes(old: &PolicyRules, new: &PolicyRules, changes: &mut Changes) {
-    let PolicyRules { keys, probation_us, slower_permille, watch, sample, log_mib } = old;
+    let PolicyRules { keys, probation_us, slower_permille, loop_permille, watch, sample, log_mib } =
+        old;
     changes.at_once("policy.keys", *keys != new.keys);
     changes.at_once("policy.probation_ms", *probation_us != new.probation_us);
     changes.at_once("policy.slower_permille", *slower_permille != new.slower_permille);
+    changes.at_once("policy.loop_permille", *loop_permille != new.loop_permille);
     changes.at_once("policy.watch", *watch != new.watch);
     changes.at_once("policy.sample", *sample != new.sample);
     changes.at_once("policy.log_mib", *log_mib != new.log_mib);

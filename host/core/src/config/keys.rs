@@ -162,6 +162,10 @@ const fn mean<T>(set: fn(&mut T, u64)) -> Field<T> {
     Field::Number { range: 1..=100_000, unit: "microseconds", set }
 }
 
+const fn permille<T>(most: u64, set: fn(&mut T, u64)) -> Field<T> {
+    Field::Number { range: 0..=most, unit: "thousandths; 0 is without bound", set }
+}
+
 const fn memory<T>(set: fn(&mut T, u64)) -> Field<T> {
     Field::Number { range: 1..=256, unit: "MiB", set }
 }
@@ -189,7 +193,7 @@ fn ttl_us(ms: u64) -> Option<u64> {
 }
 
 /// The keys of the config itself, table by table.
-pub(super) static KEYS: [Key<Config>; 77] = [
+pub(super) static KEYS: [Key<Config>; 78] = [
     key(
         "network.name",
         text(rules::NETWORK, |c, name| {
@@ -367,14 +371,8 @@ pub(super) static KEYS: [Key<Config>; 77] = [
             set: |c, ms| c.policy.probation_us = ms * 1000,
         },
     ),
-    key(
-        "policy.slower_permille",
-        Field::Number {
-            range: 0..=1_000_000,
-            unit: "thousandths; 0 is without bound",
-            set: |c, share| c.policy.slower_permille = narrow(share),
-        },
-    ),
+    key("policy.slower_permille", permille(1_000_000, |c, n| c.policy.slower_permille = narrow(n))),
+    key("policy.loop_permille", permille(1_000, |c, n| c.policy.loop_permille = narrow(n))),
     key("policy.watch", Field::Flag(|c, flag| c.policy.watch = flag)),
     key(
         "policy.sample",

@@ -7,7 +7,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::id::PeerId;
 use crate::limits::{DHT_ADDRESS_BYTES_MAX, DHT_ADDRESSES_PER_CONTACT_MAX, DHT_ADDRESSES_READ_MAX};
-use crate::subnet::Subnet;
+pub use crate::subnet::Subnet;
 
 /// Where an address leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

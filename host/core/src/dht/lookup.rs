@@ -19,8 +19,10 @@
 //! It is the business of the shell to check a record's signature, and that a peer that answered is
 //! the one that it claims to be.
 
+mod outcome;
 mod path;
 mod people;
+mod question;
 mod sweep;
 mod timeout;
 mod trace;
@@ -29,11 +31,13 @@ use std::collections::BTreeMap;
 
 use pointsman_sdk::reputation::Kind;
 
+pub use self::outcome::{Ended, Found, Observed, Outcome};
 use self::path::{Path, Window};
 use self::people::{People, State};
+pub use self::question::{Ask, Goal, Options, Question, RecordFact, Why};
 use self::timeout::Timeout;
 pub use self::trace::{Step, StepResult};
-use super::contact::{Contact, Scope};
+use super::contact::Contact;
 use super::key::{KEY_BITS, Key};
 use crate::id::{PeerId, Time};
 use crate::limits::{
@@ -50,164 +54,6 @@ const AGREEMENT: usize = 3;
 
 /// Contacts that were held back and are asked after all others.
 const HELD_BACK_ASKS_MAX: u32 = 40;
-
-/// What a lookup is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// A peer: it itself, or the record that lies at its key (the one named by its multihash).
-    Peer(PeerId),
-    /// The closest nodes to a key that answer, to store something there.
-    Closest(Key),
-    /// The newest record at a key.
-    Record(Key),
-}
-
-impl Goal {
-    /// The key that is walked towards.
-    pub fn target(&self) -> Key {
-        match self {
-            Self::Peer(peer) => Key::of_peer(peer),
-            Self::Closest(key) | Self::Record(key) => *key,
-        }
-    }
-
-    /// Whether peers are asked for a record (GET_VALUE), or for contacts only (FIND_NODE).
-    pub fn wants_record(&self) -> bool {
-        matches!(self, Self::Peer(_) | Self::Record(_))
-    }
-}
-
-/// How a lookup is done.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Options {
-    /// Which addresses are dialled.
-    pub scope: Scope,
-    /// Disjoint paths, at most [`DHT_PATHS_MAX`].
-    pub paths: usize,
-    /// Questions under way at once, at most [`DHT_LOOKUP_PARALLEL_MAX`].
-    pub parallel: usize,
-    /// How many nodes the network has, by our own estimate. Without one, there is no sweep.
-    pub network_size: Option<f64>,
-    /// Drawn at random by the shell: how the first contacts are dealt out.
-    pub seed: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { scope: Scope::Public, paths: 4, parallel: 8, network_size: None, seed: 0 }
-    }
-}
-
-/// An order: ask this peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
-    /// Whom. It is asked one thing at a time.
-    pub peer: PeerId,
-    /// Where it is said to be; empty if the shell has to know that itself.
-    pub addresses: Vec<String>,
-    /// On which path.
-    pub path: u8,
-    /// What for.
-    pub question: Question,
-}
-
-/// What a peer is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// The closest to the target, and the record there if [`Goal::wants_record`].
-    Target,
-    /// The closest to a key that shares exactly so many bits with the target: a name for it is
-    /// found by [`super::key::Preimages::find`]. Only contacts are asked for.
-    Beside {
-        /// How many.
-        bits: u32,
-    },
-}
-
-/// What a reply says of the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordFact {
-    /// It brought one whose signature holds, for the key that was asked for.
-    Verified {
-        /// The newer, the higher.
-        sequence: u64,
-        /// The shell's number for what it keeps of it.
-        id: u64,
-    },
-    /// It brought one that is forged, expired or of another key.
-    Bad,
-}
-
-/// Why a peer gave no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// No connection came about: its addresses may have been wrong.
-    Unreachable,
-    /// It was connected, and did not answer in time.
-    Silent,
-    /// It was connected, and does not take part in the DHT or refused.
-    Refused,
-    /// It answered what the protocol forbids.
-    Invalid,
-}
-
-/// What was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// The peer itself answered, at one of these addresses.
-    Peer(Contact),
-    /// A record.
-    Record {
-        /// See [`RecordFact::Verified`].
-        sequence: u64,
-        /// See [`RecordFact::Verified`].
-        id: u64,
-        /// How many paths brought it.
-        paths: usize,
-    },
-}
-
-/// Why a lookup is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It found what it looked for.
-    Found,
-    /// Nobody was left to ask.
-    Exhausted,
-    /// It took too long.
-    OutOfTime,
-    /// It asked too much.
-    OutOfQuestions,
-}
-
-/// What came of a lookup.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// What it looked for, if it found it.
-    pub found: Option<Found>,
-    /// Who answered, the closest first: k of them, or all in the region that k nodes would fill,
-    /// if that are more. Who stores something stores it with all of these.
-    pub closest: Vec<Contact>,
-    /// Why it is over.
-    pub ended: Ended,
-    /// Questions that were asked.
-    pub asked: usize,
-    /// Peers that answered.
-    pub answered: usize,
-    /// Peers that did not.
-    pub failed: usize,
-    /// How long it took.
-    pub took_us: u64,
-}
-
-/// Something that a peer was seen to do, for its reputation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observed {
-    /// Who.
-    pub peer: PeerId,
-    /// What: served, timeout or invalid.
-    pub kind: Kind,
-}
 
 /// A lookup under way.
 #[derive(Clone, Debug)]

@@ -148,8 +148,8 @@ impl Node {
 
     /// Time passed: those on probation are judged, and have proven themselves when theirs is over.
     pub(super) fn judge(&mut self) {
-        if let Some(trial) = self.selector.trial() {
-            let because = trial.verdict_on_cost(self.selector.cost_ns());
+        if self.selector.trial().is_some() {
+            let because = self.selector.misconduct_of_cost(self.now);
             let because = because.or_else(|| self.proving.selector.misconduct());
             if let Some(because) = because.or_else(|| self.selector_stalled()) {
                 self.roll_back(Role::Selector, because);
@@ -160,8 +160,8 @@ impl Node {
                 self.tell(Event::Proven { role: Role::Selector, generation });
             }
         }
-        if let Some(trial) = self.failover.trial() {
-            let because = trial.verdict_on_cost(self.failover.cost_ns());
+        if self.failover.trial().is_some() {
+            let because = self.failover.misconduct_of_cost(self.now);
             let because = because.or_else(|| self.proving.failover.misconduct());
             if let Some(because) = because.or_else(|| self.failover_stalled()) {
                 self.roll_back(Role::Failover, because);

@@ -14,7 +14,7 @@ mod spread;
 pub(in crate::policy) mod vetting;
 pub(crate) mod watch;
 
-use super::{Answerer, Failover, Selector, Strike, Swap, builtin};
+use super::{Answerer, Failover, Misconduct, Selector, Strike, Swap, builtin};
 use crate::id::Time;
 use crate::snapshot::SlotSnapshot;
 use probation::{Tenant, Trial};
@@ -122,6 +122,12 @@ impl<P: InLine + ?Sized> Slot<P> {
     /// Its generation.
     pub(crate) fn generation(&self) -> u64 {
         self.live.generation
+    }
+
+    /// Whether what questions to the live one cost is more than a policy on probation may.
+    pub(crate) fn misconduct_of_cost(&mut self, now: Time) -> Option<Misconduct> {
+        let mean_ns = self.cost_ns()?;
+        self.trial.as_mut()?.verdict_on_cost(now, mean_ns)
     }
 
     /// What a question to the module costs on average, in nanoseconds, where it is measured.

@@ -59,6 +59,7 @@ fn edits() -> Vec<(&'static str, String)> {
         ("policy.keys", "['RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3']"),
         ("policy.probation_ms", "0"),
         ("policy.slower_permille", "0"),
+        ("policy.loop_permille", "0"),
         ("policy.watch", "false"),
         ("policy.sample", "1"),
         ("policy.log_mib", "1"),

@@ -152,7 +152,7 @@ fn the_ends_of_every_range_are_taken_and_what_lies_beyond_is_not() {
             Some((key.name, least.parse::<i64>().ok()?, most.parse::<i64>().ok()?))
         })
         .collect();
-    assert_eq!(ranged.len(), 41);
+    assert_eq!(ranged.len(), 42);
     for (name, least, most) in ranged {
         let text = |number: i64| match name.strip_prefix("uplink.") {
             Some(key) => format!("[[uplink]]\nname = 'x'\n{key} = {number}"),

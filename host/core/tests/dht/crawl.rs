@@ -18,10 +18,13 @@ struct Run {
     asked: BTreeMap<PeerId, Vec<(u64, u64)>>,
 }
 
+/// Answers under way, by when they arrive.
+type Coming = BTreeMap<(Time, usize), (PeerId, Option<Vec<Contact>>)>;
+
 /// Carries a crawl on until it is over, or so many questions were asked.
 fn drive(net: &mut Net, crawl: &mut Crawl, run: &mut Run, questions: usize) {
     let own = net.nodes[0].peer;
-    let mut coming: BTreeMap<(Time, usize), (PeerId, Option<Vec<Contact>>)> = BTreeMap::new();
+    let mut coming = Coming::new();
     let mut count = 0;
     loop {
         while count < questions
@@ -144,7 +147,7 @@ fn liars_and_poisoners_hide_nothing_of_honest_tables() {
 fn a_crawl_that_was_stopped_goes_on_where_it_was() {
     let mut net = network(35, &[(100, Manner::Honest)]);
     let (mut crawl, mut run) = (begin(&net), Run::default());
-    drive(&mut net, &mut crawl, &mut run, 150);
+    drive(&mut net, &mut crawl, &mut run, 350);
     let state = crawl.export();
     assert!(differences(&net, &state).0 > 0, "it was not over");
     let read: Vec<PeerId> = state

@@ -18,17 +18,14 @@ fn a_thousand_lookups_in_three_hundred_nodes_all_find_the_peer() {
     let mut net = network(300, 1);
     let (mut asked, mut slowest_us) = (0, 0);
     for _ in 0..1_000 {
-        let (from, to) = (net.some(Manner::Honest), net.some(Manner::Honest));
-        if from == to {
-            continue;
-        }
+        let (from, to) = net.pair();
         let peer = net.nodes[to].peer;
         let (outcome, _) = net.look(from, Goal::Peer(peer), Options::default());
         assert_eq!(outcome.found, Some(Found::Peer(net.nodes[to].contact())));
         asked += outcome.asked;
         slowest_us = slowest_us.max(outcome.took_us);
     }
-    assert!(asked < 1_000 * 12, "{asked} questions");
+    assert!(asked < 1_000 * 16, "{asked} questions");
     assert!(slowest_us < 1_000_000, "{slowest_us} us");
 }
 
@@ -49,21 +46,25 @@ fn the_closest_that_are_found_are_the_closest_that_there_are() {
 }
 
 #[test]
-fn whoever_stores_reaches_everyone_in_the_region() {
+fn whoever_stores_reaches_the_closest_and_nearly_everyone_else_in_the_region() {
     let mut net = network(300, 3);
+    let (mut wanted, mut missing) = (0, 0);
     for number in 0..50_u32 {
         let key = Key::of_bytes(&number.to_be_bytes());
         let from = net.some(Manner::Honest);
         let options = Options { network_size: Some(300.0), ..Options::default() };
         let (outcome, _) = net.look(from, Goal::Closest(key), options);
-        // 300 nodes: the region shares two bits, and holds 38 of them on average.
         let own = net.nodes[from].peer;
-        let region = net.nodes.iter().filter(|node| key.common_bits(&node.key) >= 2);
-        let missing = region.filter(|node| {
-            node.peer != own && !outcome.closest.iter().any(|found| found.peer == node.peer)
-        });
-        assert_eq!(missing.count(), 0, "key {number}");
+        let mut others: Vec<_> = net.nodes.iter().filter(|node| node.peer != own).collect();
+        others.sort_by_key(|node| key.distance(&node.key));
+        let reached = |peer| outcome.closest.iter().any(|found| found.peer == peer);
+        assert!(others[..20].iter().all(|node| reached(node.peer)), "key {number}");
+        // Of 300 nodes the region shares three bits, and holds 38 on average.
+        let region = others.iter().filter(|node| key.common_bits(&node.key) >= 3);
+        wanted += region.clone().count();
+        missing += region.filter(|node| !reached(node.peer)).count();
     }
+    assert!(missing * 100 <= wanted, "{missing} of {wanted}");
 }
 
 #[test]
@@ -115,10 +116,10 @@ fn half_the_network_may_be_gone() {
     net.meet();
     let mut found = 0;
     for _ in 0..200 {
-        let (from, to) = (net.some(Manner::Honest), net.some(Manner::Honest));
+        let (from, to) = net.pair();
         let peer = net.nodes[to].peer;
         let (outcome, _) = net.look(from, Goal::Peer(peer), Options::default());
-        found += usize::from(from == to || outcome.found.is_some());
+        found += usize::from(outcome.found.is_some());
     }
     assert_eq!(found, 200);
 }

@@ -9,7 +9,7 @@ use pointsman_sdk::reputation::Kind;
 
 use super::net::{Manner, Net};
 
-const TRIALS: usize = 500;
+const TRIALS: usize = 300;
 
 /// A hundred nodes, of which a fifth is hostile in these manners.
 fn network(seed: u64, manners: &[Manner]) -> Net {
@@ -30,11 +30,15 @@ fn options() -> Options {
 fn found(net: &mut Net) -> f64 {
     let mut found = 0;
     for _ in 0..TRIALS {
-        let (from, to) = (net.some(Manner::Honest), net.some(Manner::Honest));
+        let (from, to) = net.pair();
         let peer = net.nodes[to].peer;
         let (outcome, _) = net.look(from, Goal::Peer(peer), options());
-        let wanted = Some(Found::Peer(net.nodes[to].contact()));
-        found += usize::from(from == to || outcome.found == wanted);
+        // Liars may have added other addresses to that at which it answered.
+        let address = &net.nodes[to].address;
+        found += usize::from(match outcome.found {
+            Some(Found::Peer(contact)) => contact.addresses.contains(address),
+            Some(Found::Record { .. }) | None => false,
+        });
         assert!(outcome.asked <= DHT_LOOKUP_ASKS_MAX);
     }
     100.0 * found as f64 / TRIALS as f64

@@ -146,6 +146,17 @@ impl Net {
         }
     }
 
+    /// Two honest nodes.
+    pub(crate) fn pair(&mut self) -> (usize, usize) {
+        let from = self.some(Manner::Honest);
+        loop {
+            let to = self.some(Manner::Honest);
+            if to != from {
+                return (from, to);
+            }
+        }
+    }
+
     pub(crate) fn contacts(&self, of: usize, key: &Key) -> Vec<Contact> {
         let peers = self.nodes[of].table.closest(key, REPLY);
         peers.iter().map(|peer| self.nodes[self.by_peer[peer]].contact()).collect()
@@ -255,7 +266,7 @@ impl Net {
     }
 
     fn poison(&mut self, asker: PeerId, goal: Option<Goal>) -> Vec<Contact> {
-        let count = [30, 10_000][self.chance.below(2)];
+        let count = if self.chance.below(20) == 0 { 10_000 } else { 30 };
         let contact = |peer, address: String| Contact { peer, addresses: vec![address] };
         let mut told = vec![contact(asker, "/ip4/20.0.0.1/tcp/4001".into())];
         if let Some(Goal::Peer(target)) = goal {

@@ -9,7 +9,7 @@ use pointsman_sdk::selector::Class;
 use pointsman_sim::Wire;
 
 use crate::scene::{SECOND_US, Scene};
-use crate::schemers::{Choosing, PROBATION_US, fast_and_slow, rollbacks, slowest};
+use crate::schemers::{Choosing, PROBATION_US, TERMS, fast_and_slow, rollbacks, slowest};
 
 /// The shipped policies with another goal than speed.
 const GOALS: [&str; 4] = ["energy-efficient", "thrifty", "load-balanced", "most-reliable"];
@@ -27,7 +27,7 @@ fn fares(chooser: Box<dyn Selector>, wires: [Wire; 2], slower_permille: u32) -> 
     }
     let (class, every_us) = (Class::Interactive, 5_000);
     scene.stream(class, 1_000, every_us, 2 * SECOND_US);
-    let terms = Probation { us: PROBATION_US, mean_cost_ns_max: 1_000_000, slower_permille };
+    let terms = Probation { us: PROBATION_US, slower_permille, ..TERMS };
     let swap = Swap { module: Some(chooser), generation: 7, probation: Some(terms) };
     scene.world.tell(scene.a, Input::SelectorSwapped(swap));
     scene.stream(class, 1_000, every_us, PROBATION_US + SECOND_US);

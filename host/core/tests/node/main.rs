@@ -1,6 +1,7 @@
 //! The Node through its public interface, on a virtual clock and network.
 
 mod allowing;
+mod cost;
 mod delivery;
 mod determinism;
 mod failover;

@@ -126,27 +126,6 @@ fn one_strike_is_enough_and_the_question_is_answered_all_the_same() {
 }
 
 #[test]
-fn a_selector_that_is_too_dear_goes() {
-    #[derive(Debug)]
-    struct Dear;
-    impl pointsman_core::policy::Selector for Dear {
-        fn choose(&mut self, _: &SelectorQuestion) -> Result<u64, Strike> {
-            Ok(Verdict::abstain().pack())
-        }
-        fn mean_cost_ns(&self) -> Option<u32> {
-            Some(1_001)
-        }
-    }
-    let mut scene = Scene::uneven(2, fast_and_slow());
-    scene.world.tell(scene.a, selector(Box::new(Dear), 7));
-    let swapped = scene.world.now();
-    scene.stream(Class::Interactive, 100, 1_000, SECOND_US);
-    let because = Misconduct::Dear { mean_ns: 1_001, bound_ns: 1_000 };
-    let seen = rollbacks(&scene, Role::Selector, swapped);
-    assert!(matches!(seen[..], [(_, why)] if why == because), "{seen:?}");
-}
-
-#[test]
 fn a_bad_selector_that_comes_while_nobody_sends_goes_when_somebody_does() {
     let mut scene = Scene::uneven(3, fast_and_slow());
     scene.world.tell(scene.a, selector(Box::new(Choosing(slowest)), 7));

@@ -55,6 +55,27 @@ fn an_open_and_an_accept_and_an_acknowledgement_make_a_stream() {
 }
 
 #[test]
+fn a_channel_without_gatt_opens_and_carries_and_offers_no_other() {
+    let mut central = Stream::central(NOW, CHANCE, true);
+    let mut peripheral = Stream::peripheral(NOW, 77, None);
+    central.carrier_up(NOW, Carrier::L2cap, 1024);
+    peripheral.carrier_up(NOW, Carrier::L2cap, 1024);
+    let (carrier, open) = central.transmit(NOW, always).expect("an Open");
+    assert_eq!(carrier, Carrier::L2cap);
+    assert_eq!(peripheral.transmit(NOW, always), None, "it says nothing first");
+    peripheral.received(NOW, carrier, &open);
+    central.write(NOW, b"over a channel");
+    exchange(&mut central, &mut peripheral, NOW);
+    assert_eq!((central.state(), peripheral.state()), (State::Open, State::Open));
+    let mut out = [0; 100];
+    let length = peripheral.read(NOW, &mut out);
+    assert_eq!(&out[..length], b"over a channel");
+    assert!(central.wants_l2cap().is_none() && !central.is_l2cap_given_up());
+    central.carrier_down(NOW, Carrier::L2cap);
+    assert_eq!(central.state(), State::Broken(Reason::Lost));
+}
+
+#[test]
 fn a_peripheral_says_nothing_before_it_is_opened() {
     let mut stream = peripheral();
     stream.write(NOW, b"hello");

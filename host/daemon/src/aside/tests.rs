@@ -137,8 +137,12 @@ async fn a_policy_that_takes_its_time_costs_questions_and_never_the_one_who_asks
 #[tokio::test]
 async fn on_probation_a_failing_policy_is_rolled_back_and_all_of_it_is_told() {
     let mut aside = Aside::with_builtin(1);
-    let probation =
-        Probation { us: 60_000_000, mean_cost_ns_max: u32::MAX, slower_permille: 1_500 };
+    let probation = Probation {
+        us: 60_000_000,
+        mean_cost_ns_max: u32::MAX,
+        loop_permille: 0,
+        slower_permille: 1_500,
+    };
     aside.seat(Fixed(Err(Strike::Trapped)), Some(probation));
     aside.fold(1);
     let event = aside.happened(|event| matches!(event, Event::RolledBack { .. })).await;
@@ -151,8 +155,12 @@ async fn on_probation_a_failing_policy_is_rolled_back_and_all_of_it_is_told() {
 #[tokio::test]
 async fn an_operator_can_bring_the_policy_before_back() {
     let mut aside = Aside::with_builtin(1);
-    let probation =
-        Probation { us: 60_000_000, mean_cost_ns_max: u32::MAX, slower_permille: 1_500 };
+    let probation = Probation {
+        us: 60_000_000,
+        mean_cost_ns_max: u32::MAX,
+        loop_permille: 0,
+        slower_permille: 1_500,
+    };
     aside.seat(Fixed(Ok(9)), Some(probation));
     aside.fold(1);
     assert_eq!(aside.stood().await.1, 9);

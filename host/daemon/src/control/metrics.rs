@@ -183,12 +183,12 @@ impl Sheet<'_> {
         Ok(())
     }
 
-    fn family(
-        &mut self,
-        name: &str,
-        help: &str,
+    fn family<'s>(
+        &'s mut self,
+        name: &'s str,
+        help: &'s str,
         kind: MetricType,
-    ) -> Result<MetricEncoder<'_>, Error> {
+    ) -> Result<MetricEncoder<'s>, Error> {
         self.encoder.encode_descriptor(name, help, None, kind)
     }
 }

@@ -1,6 +1,8 @@
 //! Taking over an edited config: what is new is built and proven first, and any failure leaves
 //! the node as it was.
 
+use std::collections::BTreeSet;
+
 use pointsman_core::config::{Config, PeerConfig, diff};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::Address;
@@ -170,8 +172,18 @@ fn applied(old: &Config, loaded: &Loaded, keys: &[String]) -> Applied {
         allow: crate::app::admitted(&loaded.config),
         added: after.iter().filter(|one| !before.contains(one)).cloned().collect(),
         removed: before.iter().filter(|one| !after.contains(one)).cloned().collect(),
+        dht: loaded.config.dht.clone(),
+        wanted: wanted(&old.peers, &loaded.config.peers),
         keys: keys.to_vec(),
     }
+}
+
+/// Static peers are wanted as long as they are configured.
+fn wanted(before: &[PeerConfig], after: &[PeerConfig]) -> Vec<(PeerId, bool)> {
+    let ids = |peers: &[PeerConfig]| peers.iter().map(|peer| peer.id).collect::<BTreeSet<_>>();
+    let (before, after) = (ids(before), ids(after));
+    let gone = before.difference(&after).map(|&peer| (peer, false));
+    gone.chain(after.difference(&before).map(|&peer| (peer, true))).collect()
 }
 
 fn addresses(peers: &[PeerConfig]) -> Vec<(PeerId, Address)> {

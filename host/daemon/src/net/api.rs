@@ -7,16 +7,20 @@ use std::sync::Arc;
 
 use libp2p::identity::Keypair;
 use pointsman_core::bluetooth::RadioAddress;
-use pointsman_core::config::{Allow, NatConfig};
+use pointsman_core::config::{Allow, DhtConfig, NatConfig};
+use pointsman_core::dht::contact::Contact;
 use pointsman_core::frame::{Channel, Frame, FrameError};
 use pointsman_core::id::{DialId, LinkId, PeerId};
 use pointsman_core::input::{
     Address, DialFailure, DownReason, LinkSample, NewLink, Protocol, Source, Uplink,
 };
+use pointsman_core::reputation::Cause;
+use pointsman_dht::shelf::Shelved;
 use tokio::sync::{mpsc, watch};
 
 use super::links::queue::LinkSender;
 use super::nat::Reach;
+use super::phone::{PhoneBook, PhoneOptions};
 use super::refusals::Refusals;
 
 /// What the network task is started with.
@@ -32,6 +36,8 @@ pub struct NetOptions {
     pub mdns: bool,
     /// The ways around NATs.
     pub nat: NatConfig,
+    /// The phone book; `None` where this node does not take part.
+    pub phone: Option<PhoneOptions>,
 }
 
 /// Where to listen on one uplink.
@@ -101,7 +107,7 @@ pub enum LinkFact {
 }
 
 /// Facts of the network that belong to no link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum NetFact {
     /// A dial came to nothing. Every dial ends in this, or in a [`LinkFact::Up`] with its
     /// number.
@@ -117,6 +123,33 @@ pub enum NetFact {
     Listening(Vec<ListenAddress>),
     /// What others reach this node by, after each change.
     Reached(Arc<Reach>),
+    /// The phone book saw a peer do something.
+    Observed {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        because: Cause,
+        /// How often.
+        weight: u32,
+    },
+    /// The nodes nearest to a key of the phone book were made to lie there.
+    Crowded {
+        /// The key, in hexadecimal.
+        key: String,
+        /// How much the distances of the nearest differ from those that chance gives.
+        score: f64,
+    },
+    /// Peers of the phone book that are worth remembering over a restart.
+    Met(Vec<Contact>),
+    /// The records that the phone book keeps for others.
+    Shelved(Vec<Shelved>),
+    /// This node's own record was published.
+    Published {
+        /// Its sequence.
+        sequence: u64,
+        /// How many nodes took it.
+        stored: usize,
+    },
     /// A listener could not be opened, or broke.
     ListenFailed {
         /// On which uplink.
@@ -168,6 +201,7 @@ pub struct Net {
     pub(super) listening: watch::Receiver<Arc<[ListenAddress]>>,
     pub(super) reach: watch::Receiver<Arc<Reach>>,
     pub(super) refusals: Refusals,
+    pub(super) phone: PhoneBook,
 }
 
 /// An order, on its way to the network task.
@@ -183,6 +217,9 @@ pub(super) enum Order {
     Listen(Listener),
     Unlisten(String),
     Allow(Allow),
+    Seek(PeerId),
+    Standing(PeerId, i32),
+    Dht(DhtConfig),
 }
 
 impl Net {
@@ -223,6 +260,26 @@ impl Net {
     /// Who may connect from now on. Links that are up stay: they are the Node's to close.
     pub fn allow(&self, allow: Allow) -> Result<(), Busy> {
         self.order(Order::Allow(allow))
+    }
+
+    /// Looks a peer up in the phone book. What is found is told as [`NetFact::Sighted`].
+    pub fn seek(&self, peer: PeerId) -> Result<(), Busy> {
+        self.order(Order::Seek(peer))
+    }
+
+    /// How far a peer is trusted from now on, for the phone book.
+    pub fn stand(&self, peer: PeerId, score: i32) -> Result<(), Busy> {
+        self.order(Order::Standing(peer, score))
+    }
+
+    /// An edited `[dht]` took effect.
+    pub fn configure_dht(&self, config: DhtConfig) -> Result<(), Busy> {
+        self.order(Order::Dht(config))
+    }
+
+    /// The phone book, for operators.
+    pub fn phone(&self) -> &PhoneBook {
+        &self.phone
     }
 
     /// The addresses that this node listens on now.

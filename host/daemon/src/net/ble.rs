@@ -24,6 +24,7 @@ use libp2p::multiaddr::Protocol as Part;
 use pointsman_core::bluetooth::RadioAddress;
 use pointsman_core::id::UplinkId;
 use pointsman_core::input::Protocol;
+use pointsman_core::limits::RADIO_FRAME_BYTES_MAX;
 use pointsman_radio::{Bluetooth, Channel};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -82,7 +83,7 @@ impl Ble {
         ports: Vec<RadioPort>,
     ) -> io::Result<Self> {
         Ok(Self {
-            security: Security::new(keypair)?,
+            security: Security::new(keypair)?.in_frames_of(RADIO_FRAME_BYTES_MAX),
             changes: bindings.changes(),
             bindings,
             registry,

@@ -199,13 +199,6 @@ impl Nat {
         self.candidate(&bare(address), Evidence::Observed);
     }
 
-    /// Addresses that lead here: those that are confirmed, and those through relays. Without
-    /// our identity.
-    pub(super) fn external_addresses(&self) -> impl Iterator<Item = &Multiaddr> {
-        let all = self.externals.all().iter();
-        all.filter(|one| one.reachable == Some(true)).map(|one| &one.address)
-    }
-
     fn candidate(&mut self, address: &Multiaddr, evidence: Evidence) {
         if !self.externals.candidate(address, evidence) {
             return;
@@ -290,7 +283,9 @@ impl Nat {
                 self.counts.probe_bytes += event.bytes_sent as u64;
                 None
             }
-            PartEvent::Answering(_) => {
+            PartEvent::Answering(event) => {
+                let reachable = event.result.is_ok();
+                tracing::debug!(peer = %event.client, reachable, "tried an address of a peer");
                 self.counts.answers += 1;
                 None
             }

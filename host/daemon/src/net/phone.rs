@@ -84,7 +84,7 @@ pub(super) fn phone(
     let scope = scope(&options.config);
     let mut config = pointsman_dht::Config::new(network, keypair.clone());
     config.scope = scope;
-    config.bootstrap = bootstrap(&options.config, scope);
+    config.bootstrap = bootstrap(&options.config);
     config.sequence_floor = options.sequence;
     config.sealing_key = options.sealing_key;
     config.capabilities =
@@ -110,10 +110,10 @@ fn scope(config: &DhtConfig) -> Scope {
 }
 
 /// Peers to begin with; whoever configured them may name any address.
-fn bootstrap(config: &DhtConfig, _: Scope) -> Vec<Contact> {
+fn bootstrap(config: &DhtConfig) -> Vec<Contact> {
     let mut contacts: BTreeMap<PeerId, Vec<String>> = BTreeMap::new();
-    for one in &config.bootstrap {
-        contacts.entry(one.peer).or_default().push(one.address.text.clone());
+    for (address, peer) in &config.bootstrap {
+        contacts.entry(*peer).or_default().push(address.text.clone());
     }
     contacts
         .into_iter()
@@ -126,7 +126,7 @@ impl Phone {
     pub(super) fn configured(&mut self, dht: &mut Dht, config: &DhtConfig) {
         self.mode = config.mode;
         self.serve(dht);
-        dht.remember(bootstrap(config, self.scope));
+        dht.remember(bootstrap(config));
     }
 
     /// Within one site everybody is taken to be reachable until the contrary is known.

@@ -1,5 +1,7 @@
 //! From a byte stream, whatever carries it, to a multiplexer: multistream-select, Noise, yamux.
 
+mod short;
+
 use std::io;
 
 use futures::{AsyncRead, AsyncWrite};
@@ -14,6 +16,7 @@ use libp2p::{noise, yamux};
 use multistream_select::{Negotiated, dialer_select_proto, listener_select_proto};
 use pointsman_core::limits::SUBSTREAMS_PER_LINK_MAX;
 
+use self::short::Short;
 use super::closing::Prompt;
 use super::failure::ConnectError;
 
@@ -22,12 +25,13 @@ use super::failure::ConnectError;
 pub(super) struct Security {
     noise: noise::Config,
     yamux: yamux::Config,
+    frame_bytes_max: usize,
 }
 
 /// What a finished handshake gives.
 pub(super) type Output = (PeerId, StreamMuxerBox);
 
-type Encrypted<S> = noise::Output<Negotiated<S>>;
+type Encrypted<S> = Short<noise::Output<Negotiated<S>>>;
 
 /// What a handshake can be done over.
 pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -40,7 +44,13 @@ impl Security {
     pub(super) fn new(keypair: &Keypair) -> io::Result<Self> {
         let mut yamux = yamux::Config::default();
         yamux.set_max_num_streams(2 * SUBSTREAMS_PER_LINK_MAX);
-        Ok(Self { noise: noise::Config::new(keypair).map_err(io::Error::other)?, yamux })
+        let noise = noise::Config::new(keypair).map_err(io::Error::other)?;
+        Ok(Self { noise, yamux, frame_bytes_max: usize::MAX })
+    }
+
+    /// Encrypts no more bytes than that together.
+    pub(super) fn in_frames_of(self, frame_bytes_max: usize) -> Self {
+        Self { frame_bytes_max, ..self }
     }
 
     /// Does the handshake in that role.
@@ -60,11 +70,12 @@ impl Security {
         self,
         stream: S,
     ) -> Result<(PeerId, yamux::Muxer<Negotiated<Encrypted<S>>>), ConnectError> {
-        let Self { noise, yamux } = self;
+        let Self { noise, yamux, frame_bytes_max } = self;
         let version = Version::V1Lazy;
         let chosen = dialer_select_proto(stream, noise.protocol_info(), version).await;
         let (info, stream) = chosen.map_err(wrong)?;
         let (peer, stream) = noise.upgrade_outbound(stream, info).await.map_err(wrong)?;
+        let stream = Short::new(stream, frame_bytes_max);
         let chosen = dialer_select_proto(stream, yamux.protocol_info(), version).await;
         let (info, stream) = chosen.map_err(wrong)?;
         Ok((peer, yamux.upgrade_outbound(stream, info).await?))
@@ -74,10 +85,11 @@ impl Security {
         self,
         stream: S,
     ) -> Result<(PeerId, yamux::Muxer<Negotiated<Encrypted<S>>>), ConnectError> {
-        let Self { noise, yamux } = self;
+        let Self { noise, yamux, frame_bytes_max } = self;
         let chosen = listener_select_proto(stream, noise.protocol_info()).await;
         let (info, stream) = chosen.map_err(wrong)?;
         let (peer, stream) = noise.upgrade_inbound(stream, info).await.map_err(wrong)?;
+        let stream = Short::new(stream, frame_bytes_max);
         let chosen = listener_select_proto(stream, yamux.protocol_info()).await;
         let (info, stream) = chosen.map_err(wrong)?;
         Ok((peer, yamux.upgrade_inbound(stream, info).await?))

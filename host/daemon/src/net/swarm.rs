@@ -7,19 +7,23 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use libp2p::core::Transport as _;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, TransportError};
 use libp2p::core::upgrade::Version;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{self, ListenError, NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, connection_limits, memory_connection_limits};
 use pointsman_core::id::{DialId, PeerId as Identity};
 use pointsman_core::input::{Address, DialFailure, Protocol};
 use pointsman_core::limits;
+use pointsman_dht::Dht;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, Interval, interval_at};
 
 use super::address::{is_circuit, with_uplink};
 use super::api::{LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions, Order};
@@ -32,6 +36,8 @@ use super::links::{GUEST_IDLE_MAX, Wires, WithCircuits};
 use super::listeners::{Bind, Listeners, wanted};
 use super::mdns::Mdns;
 use super::nat::{Identity as NatIdentity, Nat, NatEvent, Reach};
+use super::phone::{Phone, PhoneBook, PhoneOrder, phone};
+use super::ping::Ping;
 use super::refusals::Refusals;
 use super::registry::Registry;
 use super::secure::Security;
@@ -39,9 +45,15 @@ use super::transport::transport;
 use super::ways::{Routed, Ways};
 use crate::identity;
 
-/// Orders that wait for the task: all dials that the Node may have under way, and two for
-/// each uplink.
-const ORDERS_MAX: usize = limits::DIALS_MAX + 2 * limits::UPLINKS_MAX;
+/// Orders that wait for the task: all dials that the Node may have under way, two for each
+/// uplink, and what the phone book is told.
+const ORDERS_MAX: usize = limits::DIALS_MAX + 2 * limits::UPLINKS_MAX + limits::SEEKS_QUEUED_MAX;
+
+/// The records of others go to the store this often: they are hints, and come again.
+const SHELVING: Duration = Duration::from_secs(300);
+
+/// Questions of operators to the phone book that wait for the task.
+const PHONE_ORDERS_MAX: usize = 16;
 
 /// Starts the network task on our own transports. Must be called within a tokio runtime. An
 /// error only where no certificate can be made of the key.
@@ -78,9 +90,15 @@ fn start_counting(
     let (reach, reach_now) = watch::channel(Arc::default());
     let ways = Ways::default();
     let (nat, transport, wires) = with_nat(&options, transport, wires, &ways, reach)?;
-    let behaviour = Behaviour::new(&options, wires, links.clone(), nat);
+    let (dht, phone) = phone(&options.network, &options.keypair, options.phone.clone());
+    let (phone_orders, phone_queue) = mpsc::channel(PHONE_ORDERS_MAX);
+    let book = PhoneBook::new(phone.is_some().then_some(phone_orders));
+    let behaviour = Behaviour::new(&options, wires, links.clone(), nat, dht);
     let me = options.keypair.public().to_peer_id();
     let task = Task {
+        phone,
+        phone_orders: phone_queue,
+        shelving: interval_at(Instant::now() + SHELVING, SHELVING),
         swarm: Swarm::new(transport, behaviour, me, swarm_config()),
         ways,
         mdns: options.mdns.then(|| mdns(&options)).flatten(),
@@ -94,7 +112,7 @@ fn start_counting(
     };
     tokio::spawn(task.run(links, net));
     Ok((
-        Net { orders, listening: listening_now, reach: reach_now, refusals },
+        Net { orders, listening: listening_now, reach: reach_now, refusals, phone: book },
         NetFacts { links: link_facts, net: net_facts },
     ))
 }
@@ -142,7 +160,9 @@ struct Behaviour {
     gate: Gate,
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
+    ping: Ping,
     identify: Identify,
+    dht: Toggle<Dht>,
     nat: Nat,
     links: Links,
 }
@@ -153,13 +173,16 @@ impl Behaviour {
         wires: WithCircuits,
         facts: mpsc::Sender<LinkFact>,
         nat: Nat,
+        dht: Toggle<Dht>,
     ) -> Self {
         let relays = options.nat.relays.iter().filter_map(|(_, id)| identity::to_libp2p(*id));
         Self {
             gate: Gate::new(&options.allow, relays.collect()),
             limits: connection_limits::Behaviour::new(connection_limits()),
             memory: memory_connection_limits::Behaviour::with_max_bytes(limits::MEMORY_BYTES_MAX),
+            ping: Ping,
             identify: Identify::new(options.keypair.public()),
+            dht,
             nat,
             links: Links::new(&options.network, Box::new(wires), facts),
         }
@@ -179,6 +202,10 @@ fn connection_limits() -> connection_limits::ConnectionLimits {
 
 struct Task {
     swarm: Swarm<Behaviour>,
+    phone: Option<Phone>,
+    phone_orders: mpsc::Receiver<PhoneOrder>,
+    /// When the records of others go to the store again.
+    shelving: Interval,
     ways: Ways,
     mdns: Option<Mdns>,
     orders: mpsc::Receiver<Order>,
@@ -213,14 +240,31 @@ impl Task {
                     None => return,
                 },
                 event = self.swarm.select_next_some() => self.happened(event),
+                _ = self.shelving.tick(), if self.phone.is_some() => {
+                    let records = self.with_phone(|_, dht| dht.shelved());
+                    self.net_waiting.push_back(NetFact::Shelved(records));
+                }
+                Some(order) = self.phone_orders.recv() => {
+                    self.with_phone(|phone, dht| phone.order(dht, order));
+                }
                 // Its sender lives in the swarm.
                 Ok(()) = self.reach.changed() => self.tell_reach(),
                 facts = heard(&mut self.mdns), if idle => match facts {
-                    Some(facts) => self.net_waiting.extend(facts),
+                    Some(facts) => self.heard(facts),
                     None => self.mdns = None,
                 },
             }
         }
+    }
+
+    /// Who is on the local network is also somebody to begin with in the phone book.
+    fn heard(&mut self, facts: Vec<NetFact>) {
+        for fact in &facts {
+            if let NetFact::Sighted { peer, address, .. } = fact {
+                self.with_phone(|_, dht| Phone::sighted_near(dht, *peer, address));
+            }
+        }
+        self.net_waiting.extend(facts);
     }
 
     fn carry_out(&mut self, order: Order) {
@@ -235,6 +279,11 @@ impl Task {
                 self.rebind(&uplink, Vec::new());
             }
             Order::Allow(allow) => self.swarm.behaviour_mut().gate.allow(&allow),
+            Order::Seek(peer) => self.with_phone(|phone, dht| phone.seek(dht, peer)),
+            Order::Standing(peer, score) => {
+                self.with_phone(|_, dht| dht.set_standing(peer, score));
+            }
+            Order::Dht(config) => self.with_phone(|phone, dht| phone.configured(dht, &config)),
         }
     }
 
@@ -294,6 +343,10 @@ impl Task {
             SwarmEvent::Behaviour(BehaviourEvent::Links(event)) => self.link_happened(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(learned)) => self.learned(&learned),
             SwarmEvent::Behaviour(BehaviourEvent::Nat(event)) => self.nat_happened(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Dht(event)) => {
+                let facts = self.with_phone(|phone, dht| phone.happened(dht, event));
+                self.net_waiting.extend(facts);
+            }
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.listeners.reached(listener_id, &address);
                 self.tell_listening();
@@ -330,7 +383,10 @@ impl Task {
     fn learned(&mut self, learned: &Learned) {
         let nat = &mut self.swarm.behaviour_mut().nat;
         match learned {
-            Learned::Peer { connection, info, .. } => nat.identified(*connection, info),
+            Learned::Peer { connection, peer, info } => {
+                nat.identified(*connection, info);
+                self.with_phone(|phone, dht| phone.identified(dht, *peer, info));
+            }
             Learned::Observed(address) => nat.observed(address),
         }
     }
@@ -371,6 +427,24 @@ impl Task {
         let reach = self.reach.borrow_and_update().clone();
         self.net_waiting.retain(|fact| !matches!(fact, NetFact::Reached(_)));
         self.net_waiting.push_back(NetFact::Reached(reach));
+        self.tell_phone();
+    }
+
+    /// The phone book learns where others reach this node.
+    fn tell_phone(&mut self) {
+        let reach = self.reach.borrow().clone();
+        let leading_here: Vec<Multiaddr> = reach.leading_here().cloned().collect();
+        let listening = self.listeners.addresses();
+        let direct = reach.is_reachable();
+        self.with_phone(|phone, dht| phone.reached(dht, direct, &leading_here, &listening));
+    }
+
+    /// Does something with the phone book, where there is one.
+    fn with_phone<T: Default>(&mut self, act: impl FnOnce(&mut Phone, &mut Dht) -> T) -> T {
+        match (&mut self.phone, self.swarm.behaviour_mut().dht.as_mut()) {
+            (Some(phone), Some(dht)) => act(phone, dht),
+            (Some(_) | None, _) => T::default(),
+        }
     }
 
     /// Tells the addresses, if they changed. What waits to be told of them is out of date.
@@ -386,6 +460,7 @@ impl Task {
         self.net_waiting.retain(|fact| !matches!(fact, NetFact::Listening(_)));
         self.net_waiting.push_back(NetFact::Listening(addresses.to_vec()));
         self.listening.send_replace(addresses);
+        self.tell_phone();
     }
 }
 

@@ -168,6 +168,7 @@ impl Slots {
         let probation = watched.then_some(Probation {
             us,
             mean_cost_ns_max,
+            loop_permille: rules.loop_permille,
             slower_permille: rules.slower_permille,
         });
         let live = Live { generation, seated, from: wish.from, since_unix_ms: unix_ms() };

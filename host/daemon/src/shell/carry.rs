@@ -49,6 +49,7 @@ impl Shell {
             Output::Transmit { link, channel, frame } => self.transmit(link, channel, frame),
             Output::Dial { dial, peer, address, uplink } => self.dial(dial, peer, address, uplink),
             Output::Approach { dial, address, uplink } => self.approach(dial, address, uplink),
+            Output::Seek { peer } => self.told_phone(self.net.seek(peer)),
             Output::Scan { uplink, scanning } => {
                 if let Some(bluetooth) = self.radio(uplink) {
                     bluetooth.scan(for_radio(scanning));
@@ -86,7 +87,15 @@ impl Shell {
                 if level != was {
                     self.journal.write(Happening::Standing { peer, score, level, was });
                 }
+                self.told_phone(self.net.stand(peer, score));
             }
+        }
+    }
+
+    /// What the phone book is told is only a hint: where it is not taken, the next one will be.
+    fn told_phone(&self, told: Result<(), Busy>) {
+        if told.is_err() {
+            tracing::debug!("the network task is busy: the phone book was not told");
         }
     }
 

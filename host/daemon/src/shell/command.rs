@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pointsman_core::config::{Allow, NodeConfig};
+use pointsman_core::config::{Allow, DhtConfig, NodeConfig};
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Address, Input, Source};
 use pointsman_core::policy::{Failover, Role, Selector, Swap};
@@ -77,6 +77,10 @@ pub(crate) struct Applied {
     pub(crate) added: Vec<(PeerId, Address)>,
     /// Static addresses that are gone.
     pub(crate) removed: Vec<(PeerId, Address)>,
+    /// `[dht]`.
+    pub(crate) dht: DhtConfig,
+    /// Peers that are wanted from now on, with whether they are.
+    pub(crate) wanted: Vec<(PeerId, bool)>,
     /// The keys that changed.
     pub(crate) keys: Vec<String>,
 }
@@ -197,10 +201,16 @@ impl Shell {
     }
 
     fn apply(&mut self, applied: Applied) {
-        let Applied { node, allow, added, removed, keys } = applied;
+        let Applied { node, allow, added, removed, dht, wanted, keys } = applied;
         self.node.handle(self.now, Input::Configured(node));
         if self.net.allow(allow).is_err() {
             tracing::warn!("the network task is busy: who may connect changes with the next edit");
+        }
+        if self.net.configure_dht(dht).is_err() {
+            tracing::warn!("the network task is busy: [dht] changes with the next edit");
+        }
+        for (peer, wanted) in wanted {
+            self.node.handle(self.now, Input::Wanted { peer, wanted });
         }
         for (peer, address) in removed {
             self.node.handle(self.now, Input::Unsighted { peer, address, source: Source::Config });

@@ -68,6 +68,20 @@ impl Shell {
                 tracing::warn!(uplink, ?protocol, "cannot listen: {text}");
                 self.journal.write(Happening::ListenFailed { uplink, protocol, why: text });
             }
+            NetFact::Observed { peer, because, weight } => {
+                self.node.handle(self.now, Input::Observed { peer, because, weight });
+            }
+            NetFact::Crowded { key, score } => {
+                tracing::warn!(key, score, "nodes were made to lie next to a key of the DHT");
+                let score_permille = (score * 1000.0) as u32;
+                self.journal.write(Happening::Crowded { key, score_permille });
+            }
+            NetFact::Met(contacts) => self.memory.met(&contacts),
+            NetFact::Shelved(records) => self.memory.kept(records),
+            NetFact::Published { sequence, stored } => {
+                self.memory.published(sequence);
+                self.journal.write(Happening::Published { sequence, stored });
+            }
             NetFact::Sighted { peer, address, source } => {
                 self.node.handle(self.now, Input::Sighted { peer, address, source });
             }

@@ -83,6 +83,21 @@ pub enum Happening {
         /// How it was treated.
         was: Level,
     },
+    /// This node's record in the DHT was published.
+    Published {
+        /// Its sequence.
+        sequence: u64,
+        /// How many nodes took it.
+        stored: usize,
+    },
+    /// The nodes nearest to a key of the DHT were made to lie there.
+    Crowded {
+        /// The key, in hexadecimal.
+        key: String,
+        /// How much their distances differ from those that chance gives, in thousandths of what
+        /// still counts as chance.
+        score_permille: u32,
+    },
     /// Something is out of the ordinary, or more so than it was.
     Anomaly(OpenFinding),
     /// It is no more.

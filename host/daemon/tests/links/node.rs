@@ -64,6 +64,7 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
 
 pub(crate) fn options(network: &str, mdns: bool) -> NetOptions {
     NetOptions {
+        phone: None,
         keypair: Keypair::generate_ed25519(),
         network: network.into(),
         allow: Allow::All,

@@ -7,7 +7,7 @@
 use pointsman_sdk::selector::Verdict;
 use serde_json::Value;
 
-use crate::guests::{Guest, SELECTOR};
+use crate::guests::{FAILOVER, Guest, SELECTOR};
 use crate::process::{Following, Node};
 use crate::scene::{always, place, staying, stubborn, talk};
 
@@ -34,14 +34,20 @@ const EVERYWHERE: &str = "(local $row i32) (local $at i32) (local $set i32) (loc
     (if (i32.eqz (local.get $set)) (then (return (i64.const 0))))
     (i64.or (i64.const 3) (i64.shl (i64.extend_i32_u (local.get $set)) (i64.const 4)))";
 
+/// Takes about a millisecond, for nothing.
+const BURN: &str = "(local $left i32) (local.set $left (i32.const 1000000))
+    (loop $on (br_if $on (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))";
+
 /// Two nodes with a link on each of two uplinks, that have talked for a while: the measure of
 /// what is usual.
-///
-/// Failover is asked seldom, each time from cold caches, which takes about as long as the default
-/// allows on average: what a question costs is another rule, and must not come first here.
 fn pair() -> (Node, Node) {
+    pair_with("")
+}
+
+/// The same with this in the config of the first.
+fn pair_with(config: &str) -> (Node, Node) {
     let there = Node::start("");
-    let here = Node::start(&format!("{}[policy.failover]\nmean_us = 500\n", there.as_peer()));
+    let here = Node::start(&format!("{}{config}", there.as_peer()));
     for uplink in ["a", "b"] {
         here.event("link-up", |event| event["uplink"] == uplink);
     }
@@ -74,6 +80,15 @@ fn in_use(here: &Node) -> String {
     }
 }
 
+/// Cuts the uplink that carries the load; the event.
+fn cut_in_use(here: &Node) -> Value {
+    let uplink = &in_use(here);
+    let cut = format!("POST /v1/uplinks/{uplink}/cut?inbound=true&outbound=true HTTP/1.1\r\n");
+    let head = "Host: pointsman.local\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    assert!(here.raw(format!("{cut}{head}").as_bytes()).contains("200 OK"));
+    here.event("cut", |event| event["uplink"] == uplink.as_str())
+}
+
 /// The policy of this slot comes back that was there at the start: why, and how long after the
 /// event.
 fn went(here: &Node, slot: &str, since: &Value) -> (String, u64) {
@@ -86,7 +101,10 @@ fn went(here: &Node, slot: &str, since: &Value) -> (String, u64) {
 
 /// A bad selector comes in while messages travel, and goes for this reason.
 fn goes(module: &[u8], why: &str) {
-    let (here, there) = pair();
+    goes_from(pair(), module, why);
+}
+
+fn goes_from((here, there): (Node, Node), module: &[u8], why: &str) {
     place(&here, "bad.wasm", module);
     let mut load = load(&here, &there);
     here.json(&["policy", "swap", "selector", "bad.wasm", "--json"]);
@@ -114,16 +132,37 @@ fn a_selector_that_sends_everything_on_every_path_goes_within_two_seconds() {
 }
 
 #[test]
+fn a_selector_that_takes_the_loop_for_itself_goes_within_two_seconds() {
+    let choose = format!("{BURN} i64.const 0x11");
+    let burning = Guest { choose: choose.leak(), ..SELECTOR };
+    // What one question costs is allowed.
+    let slot = "[policy.selector]\nbudget_us = 100000\nmean_us = 100000\n";
+    goes_from(pair_with(slot), &burning.bytes(), "of the loop's time");
+}
+
+#[test]
+fn a_failover_policy_that_burns_time_on_every_question_goes_within_two_seconds() {
+    let (here, there) = pair_with("[policy.failover]\nbudget_us = 100000\n");
+    // It has no opinion, so that the builtin does the right thing in its stead.
+    let decide = format!("{BURN} (i32.store8 (i32.const 1300) (i32.const 7)) i32.const 1300");
+    place(&here, "bad.wasm", &Guest { decide: decide.leak(), ..FAILOVER }.bytes());
+    let mut load = load(&here, &there);
+    here.json(&["policy", "swap", "failover", "bad.wasm", "--json"]);
+    let cut = cut_in_use(&here);
+    let (because, ms) = went(&here, "failover", &cut);
+    assert!(because.contains("a question costs"), "{because}");
+    assert!(ms <= AT_MOST_MS, "{ms} ms");
+    let told = load.next();
+    assert_eq!((&told["delivered"], &told["sent"]), (&3000.into(), &3000.into()), "{told}");
+}
+
+#[test]
 fn a_failover_policy_that_never_leaves_a_dead_uplink_goes_within_two_seconds() {
     let (here, there) = pair();
     place(&here, "bad.wasm", &staying());
     let mut load = load(&here, &there);
     here.json(&["policy", "swap", "failover", "bad.wasm", "--json"]);
-    let uplink = &in_use(&here);
-    let cut = format!("POST /v1/uplinks/{uplink}/cut?inbound=true&outbound=true HTTP/1.1\r\n");
-    let head = "Host: pointsman.local\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    assert!(here.raw(format!("{cut}{head}").as_bytes()).contains("200 OK"));
-    let cut = here.event("cut", |event| event["uplink"] == uplink.as_str());
+    let cut = cut_in_use(&here);
     let (because, ms) = went(&here, "failover", &cut);
     assert!(because.contains("messages wait for"), "{because}");
     assert!(ms <= AT_MOST_MS, "{ms} ms");

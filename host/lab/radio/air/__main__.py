@@ -15,7 +15,8 @@ packet); a packet that is not received is repeated in the next event.
 Orders are lines in the control FIFO:
   rssi A B DBM            controllers A and B hear each other like this; below -100 not at all
   fade A B DBM SECONDS    goes there evenly
-  pace on|off             off: data takes no time, to measure software alone
+  pace on|off|TIMES       off: data takes no time, to measure software alone; a number: packets take
+                          so many times as long, to measure protocols on a machine that is too slow
 """
 
 import argparse, os, select

@@ -14,7 +14,7 @@ class Controller:
         self.address = bytes([index + 1, 0, 0, 0x5A, 0xA0, 0x02])    # 02:A0:5A:00:00:01 and on
         self.fd = os.open("/dev/vhci", os.O_RDWR | os.O_NONBLOCK)
         os.write(self.fd, bytes([hci.VENDOR, 0]))
-        self.links, self.handle = {}, 0x3F
+        self.links, self.handle, self.met = {}, 0x3F, set()
         self.name = f"air{index}"
         self.reset(b"")
 
@@ -156,6 +156,9 @@ class Controller:
         whom = sender.own(sender.adv_own)
         listening = self.scanning and self.air.random.random() < self.scan_duty
         if listening and not (self.scan_policy & 1 and whom not in self.accepted):
+            if sender not in self.met:
+                self.met.add(sender)
+                self.air.log(self.name, "hears", sender.name)
             self.report(sender.adv_type, whom, sender.adv_data, sender)
             if self.scan_active and sender.adv_type in (0, 2):
                 self.report(4, whom, sender.response, sender)

@@ -36,11 +36,11 @@ class Link:
     def plan(self, sender, goes_on=False):
         """Sets when the head of a queue is on the other side: in this event while it goes on, or the next."""
         now = time.monotonic()
-        if not self.air.paced:
+        if not self.air.pace:
             return self.air.clock.at(now, lambda: self.arrive(sender))
         begin = self.busy_until if goes_on or self.busy_until > now else self.next_event(now)
         # Preamble, header and check (14 bytes), then the empty answer, and a gap after each.
-        self.busy_until = begin + (len(self.queues[sender][0]) + 10) * 8e-6 + 380e-6
+        self.busy_until = begin + ((len(self.queues[sender][0]) + 10) * 8e-6 + 380e-6) * self.air.pace
         self.air.clock.at(self.busy_until, lambda: self.arrive(sender))
 
     def arrive(self, sender):

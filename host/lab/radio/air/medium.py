@@ -32,7 +32,7 @@ class Air:
     def __init__(self, rssi, seed, log, capture):
         self.default, self.fades, self.random, self.log_file = rssi, {}, random.Random(seed), log
         self.capture = capture
-        self.clock, self.controllers, self.paced = Clock(), [], True
+        self.clock, self.controllers, self.pace = Clock(), [], 1.0
 
     def log(self, *words):
         """Writes what happened, with the time since boot."""
@@ -50,6 +50,9 @@ class Air:
     def fade(self, a, b, dbm, seconds):
         """Moves the signal strength between two controllers."""
         self.fades[(min(a, b), max(a, b))] = (time.monotonic(), seconds, self.mean(a, b), dbm)
+        if dbm <= -100:
+            for one, other in ((a, b), (b, a)):
+                self.controllers[one].met.discard(self.controllers[other])
 
     def chance(self, a, b):
         """How likely a packet is received: surely from -90 dBm, never from -100."""
@@ -72,7 +75,7 @@ class Air:
             elif word == "fade":
                 self.fade(int(rest[0]), int(rest[1]), float(rest[2]), float(rest[3]))
             elif word == "pace":
-                self.paced = rest[0] == "on"
+                self.pace = float({"on": 1, "off": 0}.get(rest[0], rest[0]))
             else:
                 raise ValueError("no such order")
             self.log("order", line)

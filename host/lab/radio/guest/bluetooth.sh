@@ -68,5 +68,11 @@ air() {
 # The public address of an adapter.
 address_of() { hciconfig "$1" | sed -n 's/.*BD Address: \([0-9A-F:]*\).*/\1/p'; }
 
-# The time at which a radio first advertised, in milliseconds of now_ms; only with `air`.
-first_advertised_ms() { awk -v who="$1" '$2 == who && $3 == "advertises" { printf "%d", $1 * 1000; exit }' /host/air-events.log; }
+# first_heard_ms A B: when one of two radios first heard the other's advertisement since they last were
+# out of reach, in milliseconds of now_ms; only with `air`.
+first_heard_ms() {
+    awk -v a="$1" -v b="$2" '
+        $2 == "order" && $NF <= -100 { first = 0 }
+        $3 == "hears" && ($2 == a && $4 == b || $2 == b && $4 == a) && !first { first = $1 }
+        END { printf "%d", first * 1000 }' /host/air-events.log
+}

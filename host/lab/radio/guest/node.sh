@@ -2,6 +2,9 @@
 # All of them run in the guest's first network namespace: Bluetooth exists only there.
 # shellcheck shell=bash
 
+# What the nodes log, as in RUST_LOG.
+: "${LOG:=info}"
+
 declare -A node_pid=() node_peer=()
 
 # new_node NAME [ip=ADDRESS] [radio=ADAPTER,…]: makes its key and config. With an address it has one
@@ -23,7 +26,7 @@ new_node() {
     [[ -n ${node_peer[$name]} ]] || fail "$PRODUCT makes no identity: is it a pointsman?"
     {
         printf '[network]\nname = "lab"\n[node]\nidentity = "key"\n[uplinks]\nothers = false\n'
-        printf '[mdns]\nenabled = false\n'
+        printf '[mdns]\nenabled = false\n[log]\nlevel = "%s"\n' "$LOG"
         if [[ -n $ip ]]; then
             printf '[listen]\nquic = 4001\ntcp = 4001\n'
             printf '[[uplink]]\nname = "ip"\ninterface = "lo"\naddress = "%s"\n' "$ip"
@@ -141,6 +144,13 @@ stream() {
 record() {
     node "$1" listen --json 2>>"/host/$1.log" </dev/null |
         python3 -u /lab/guest/records.py stamp >"/host/$1.records" &
+    # shellcheck disable=SC2016
+    wait_for 10 "listener at $1" expect "$1" status '.mail.listeners > 0'
+}
+
+# listen NAME: takes what arrives at the node from now on, and keeps nothing of it.
+listen() {
+    node "$1" listen --json >/dev/null 2>>"/host/$1.log" </dev/null &
     # shellcheck disable=SC2016
     wait_for 10 "listener at $1" expect "$1" status '.mail.listeners > 0'
 }

@@ -27,7 +27,7 @@ const WRITES_MAX: usize = 4;
 /// What a connection is ordered. It disconnects when its orders end.
 #[derive(Debug)]
 pub(super) enum LinkOrder {
-    /// Write a value to the inlet.
+    /// Write a value to the characteristic.
     Write(Vec<u8>),
 }
 
@@ -36,16 +36,14 @@ pub(super) struct Link {
     pub(super) connection: ConnectionId,
     pub(super) address: RadioAddress,
     pub(super) adapter: Adapter,
-    pub(super) inlet: Uuid,
-    pub(super) outlet: Uuid,
+    pub(super) characteristic: Uuid,
     pub(super) facts: mpsc::Sender<Fact>,
 }
 
 /// A connection that is there.
 struct Up {
     peripheral: Peripheral,
-    inlet: Characteristic,
-    outlet: Characteristic,
+    characteristic: Characteristic,
     notifications: Pin<Box<dyn Stream<Item = ValueNotification> + Send>>,
 }
 
@@ -65,7 +63,8 @@ impl Link {
         let fact = match opened {
             Ok(up) => {
                 let mtu = up.peripheral.mtu();
-                let _ = self.facts.send(Fact::Connected { connection, mtu }).await;
+                let carrier = Carrier::Gatt;
+                let _ = self.facts.send(Fact::Connected { connection, carrier, mtu }).await;
                 let why = self.carry(&up.peripheral.clone(), up, &mut orders, turns, &usage).await;
                 Fact::Lost { connection, why }
             }
@@ -100,14 +99,12 @@ impl Link {
     async fn subscribe(&self, peripheral: Peripheral) -> Result<Up, String> {
         peripheral.connect().await.map_err(text)?;
         peripheral.discover_services().await.map_err(text)?;
-        let of = |uuid: Uuid| {
-            let found = peripheral.characteristics().into_iter().find(|known| known.uuid == uuid);
-            found.ok_or_else(|| "it does not have our service".to_owned())
-        };
-        let (inlet, outlet) = (of(self.inlet)?, of(self.outlet)?);
+        let ours = |known: &Characteristic| known.uuid == self.characteristic;
+        let found = peripheral.characteristics().into_iter().find(ours);
+        let characteristic = found.ok_or_else(|| "it does not have our service".to_owned())?;
         let notifications = peripheral.notifications().await.map_err(text)?;
-        peripheral.subscribe(&outlet).await.map_err(text)?;
-        Ok(Up { peripheral, inlet, outlet, notifications })
+        peripheral.subscribe(&characteristic).await.map_err(text)?;
+        Ok(Up { peripheral, characteristic, notifications })
     }
 
     /// Ends what a failed connect may have left behind.
@@ -137,22 +134,22 @@ impl Link {
         loop {
             tokio::select! {
                 value = up.notifications.next() => match value {
-                    Some(value) if value.uuid == self.outlet => self.notified(value.value).await,
+                    Some(value) if value.uuid == self.characteristic => self.notified(value.value).await,
                     Some(_) => {}
                     None => return "the bus is gone".to_owned(),
                 },
                 order = orders.recv(), if writes.len() < WRITES_MAX => match order {
                     Some(LinkOrder::Write(bytes)) => {
-                        writes.push_back(write(peripheral, &up.inlet, bytes));
+                        writes.push_back(write(peripheral, &up.characteristic, bytes));
                     }
                     None => {
-                        leave(peripheral, &up.outlet, usage).await;
+                        leave(peripheral, &up.characteristic, usage).await;
                         return "we ended it".to_owned();
                     }
                 },
                 Some(written) = writes.next() => {
                     if let Err(why) = written {
-                        leave(peripheral, &up.outlet, usage).await;
+                        leave(peripheral, &up.characteristic, usage).await;
                         return why;
                     }
                     self.written().await;
@@ -175,10 +172,10 @@ impl Link {
 
 async fn write(
     peripheral: &Peripheral,
-    inlet: &Characteristic,
+    characteristic: &Characteristic,
     bytes: Vec<u8>,
 ) -> Result<(), String> {
-    let writing = peripheral.write(inlet, &bytes, WriteType::WithoutResponse);
+    let writing = peripheral.write(characteristic, &bytes, WriteType::WithoutResponse);
     match timeout(CALL_MAX, writing).await {
         Ok(written) => written.map_err(text),
         Err(_) => Err("a write was never answered".to_owned()),
@@ -186,12 +183,12 @@ async fn write(
 }
 
 /// Ends our use of a link, and the link if nobody else uses it.
-async fn leave(peripheral: &Peripheral, outlet: &Characteristic, usage: &Use) {
+async fn leave(peripheral: &Peripheral, characteristic: &Characteristic, usage: &Use) {
     let leaving = async {
         if usage.is_last() {
             let _ = peripheral.disconnect().await;
         } else {
-            let _ = peripheral.unsubscribe(outlet).await;
+            let _ = peripheral.unsubscribe(characteristic).await;
         }
     };
     let _ = timeout(CALL_MAX, leaving).await;

@@ -1,7 +1,13 @@
 //! The side that advertises and is connected to, by bluer.
 //!
-//! A central is noticed when it first writes to the inlet; each write names its device. What the
-//! outlet notifies goes to everyone who subscribed, whomever it was meant for.
+//! A central is noticed when it first writes; each write names its device. What is notified goes to
+//! everyone who subscribed, whomever it was meant for.
+//!
+//! The service has one characteristic, never more: in which order BlueZ gives several their
+//! handles is left to chance (dbus-crossroads answers out of a hash map), and differs from
+//! one start to the next. The BlueZ of a peer reads a service again only where its UUID or its
+//! first and last handle changed (`discovery_found_service` of its gatt-client.c), so it would
+//! write to what only notifies by now.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -79,7 +85,7 @@ impl Peripheral {
         options: &Options,
         facts: &mpsc::Sender<Fact>,
         uses: Uses,
-        arrivals: Option<Arrivals>,
+        channels: Arrivals,
         numbers: Arc<AtomicU64>,
     ) -> bluer::Result<Self> {
         let session = Session::new().await?;
@@ -98,7 +104,7 @@ impl Peripheral {
             arrivals: BTreeMap::new(),
             numbers,
             left: inlet_in,
-            channels: arrivals,
+            channels,
         };
         tokio::spawn(desk.run(inlet, outlet));
         let (advert, wish) = watch::channel(None);
@@ -199,7 +205,7 @@ async fn register(
     None
 }
 
-/// The service with its two characteristics.
+/// The service with its characteristic.
 fn application(options: &Options, inlet: mpsc::Sender<Inward>, notifier: Notifier) -> Application {
     let write = move |value: Vec<u8>, request: CharacteristicWriteRequest| {
         let inlet = inlet.clone();
@@ -217,18 +223,14 @@ fn application(options: &Options, inlet: mpsc::Sender<Inward>, notifier: Notifie
         }
         .boxed()
     };
-    let inlet = Characteristic {
-        uuid: Uuid::from_bytes(options.inlet),
+    let characteristic = Characteristic {
+        uuid: Uuid::from_bytes(options.characteristic),
         write: Some(CharacteristicWrite {
             write: true,
             write_without_response: true,
             method: CharacteristicWriteMethod::Fun(Box::new(write)),
             ..Default::default()
         }),
-        ..Default::default()
-    };
-    let outlet = Characteristic {
-        uuid: Uuid::from_bytes(options.outlet),
         notify: Some(CharacteristicNotify {
             notify: true,
             method: CharacteristicNotifyMethod::Fun(Box::new(subscribe)),
@@ -239,7 +241,7 @@ fn application(options: &Options, inlet: mpsc::Sender<Inward>, notifier: Notifie
     let service = Service {
         uuid: Uuid::from_bytes(options.service),
         primary: true,
-        characteristics: vec![inlet, outlet],
+        characteristics: vec![characteristic],
         ..Default::default()
     };
     Application { services: vec![service], ..Default::default() }
@@ -255,7 +257,7 @@ struct Desk {
     /// Never given out twice, in no life.
     numbers: Arc<AtomicU64>,
     left: mpsc::Sender<Inward>,
-    channels: Option<Arrivals>,
+    channels: Arrivals,
 }
 
 impl Desk {
@@ -297,18 +299,15 @@ impl Desk {
         let connection = ConnectionId(number * 2 + 1);
         let usage = self.uses.begin(address);
         self.arrivals.insert(address, Arrival { connection, mtu, closing: false, usage });
-        if let Some(channels) = &self.channels {
-            channels.expect(address, connection);
-        }
+        self.channels.expect(address, connection);
         tokio::spawn(watch_device(self.adapter.clone(), address, self.left.clone()));
-        let _ = self.facts.send(Fact::Arrived { connection, address, mtu }).await;
+        let carrier = Carrier::Gatt;
+        let _ = self.facts.send(Fact::Arrived { connection, address, carrier, mtu }).await;
     }
 
     async fn left(&mut self, address: RadioAddress) {
         let Some(arrival) = self.arrivals.remove(&address) else { return };
-        if let Some(channels) = &self.channels {
-            channels.forget(address);
-        }
+        self.channels.forget(address);
         let (connection, why) = (arrival.connection, "it disconnected".to_owned());
         let _ = self.facts.send(Fact::Lost { connection, why }).await;
     }
@@ -362,4 +361,19 @@ async fn watch_device(adapter: Adapter, address: RadioAddress, left: mpsc::Sende
     };
     let _ = watching.await;
     let _ = left.send(Inward::Left(address)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_has_one_characteristic_so_that_peers_may_remember_its_handles() {
+        let options = Options::new([1; 16], [2; 16]);
+        let application = application(&options, mpsc::channel(1).0, Notifier::default());
+        let [service] = &application.services[..] else { panic!("it is one service") };
+        let [characteristic] = &service.characteristics[..] else { panic!("it has one") };
+        assert!(characteristic.write.as_ref().is_some_and(|write| write.write_without_response));
+        assert!(characteristic.notify.as_ref().is_some_and(|notify| notify.notify));
+    }
 }

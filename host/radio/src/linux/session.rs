@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use pointsman_core::bluetooth::RadioAddress;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::l2cap::Channels;
+use super::l2cap::{Arrivals, Channels, Loan};
 use super::peripheral::Peripheral;
 use super::sentinel::{Found, Sentinel, Sight, denied};
 use super::{End, Wishes};
 use crate::central::Central;
 use crate::shared::Uses;
-use crate::{Adapter, Carrier, Fact, Options, Order, Scanning, Why};
+use crate::{Adapter, Carrier, ConnectionId, Fact, Options, Order, Scanning, Why};
 
 /// How often the adapter is looked at although nothing was told.
 const LOOK: Duration = Duration::from_secs(30);
@@ -52,9 +53,9 @@ pub(super) async fn run(
                 Some(order) => { session.order(order).await; false }
                 None => return End::Stopped,
             },
-            alive = next(&mut session.central) => match alive {
-                true => false,
-                false => return End::Unusable(Why::Lost, "the connection to D-Bus broke".to_owned()),
+            left = next(&mut session.central) => match left {
+                Some(left) => { session.advertise_again(left); false }
+                None => return End::Unusable(Why::Lost, "the connection to D-Bus broke".to_owned()),
             },
             _ = check.tick() => match session.watch(options.watchdog) {
                 Some(end) => return end,
@@ -69,12 +70,12 @@ pub(super) async fn run(
     }
 }
 
-/// The next event of the central, which is handled here; `false` if there won't be any more.
-async fn next(central: &mut Option<Central>) -> bool {
+/// The next event of the central, which is handled here: whether a device disconnected. `None` if
+/// there won't be any more.
+async fn next(central: &mut Option<Central>) -> Option<bool> {
     let Some(central) = central else { return std::future::pending().await };
-    let Some(event) = central.next().await else { return false };
-    central.handle(event).await;
-    true
+    let event = central.next().await?;
+    Some(central.handle(event).await)
 }
 
 /// Whether the adapter is still what it was; why not, otherwise.
@@ -102,21 +103,28 @@ impl<'a> Session<'a> {
         if central.is_none() {
             tracing::warn!(adapter = found.name, "btleplug can't read it: it can't connect");
         }
-        let channels = options.l2cap.then(|| Channels::open(found, facts.clone())).flatten();
-        let arriving = channels.as_ref().map(Channels::arrivals);
+        let arrivals = Arrivals::default();
         let peripheral = if found.peripheral {
             let opened = Peripheral::open(
                 &found.name,
                 options,
                 facts,
                 uses.clone(),
-                arriving,
+                arrivals.clone(),
                 wishes.arrivals.clone(),
             );
             Some(opened.await.map_err(|error| refused(&found.name, &error.to_string()))?)
         } else {
             None
         };
+        let loan = Loan {
+            adapter: peripheral.as_ref().map(Peripheral::adapter),
+            facts: facts.clone(),
+            uses: uses.clone(),
+            numbers: wishes.arrivals.clone(),
+            arrivals,
+        };
+        let channels = options.l2cap.then(|| Channels::open(found, options, loan)).flatten();
         Ok(Self { wishes, facts, uses, central, peripheral, channels, rescanned: false })
     }
 
@@ -154,8 +162,9 @@ impl<'a> Session<'a> {
                     peripheral.advertise(advert);
                 }
             }
-            Order::Connect { connection, address } => match &mut self.central {
-                Some(central) => central.connect(connection, address),
+            Order::Connect { connection, address, carrier } => match &mut self.central {
+                Some(central) if carrier == Carrier::Gatt => central.connect(connection, address),
+                Some(_) => self.dial(connection, address).await,
                 None => {
                     let why = "the adapter can't connect".to_owned();
                     let _ = self.facts.send(Fact::ConnectFailed { connection, why }).await;
@@ -164,10 +173,7 @@ impl<'a> Session<'a> {
             Order::OpenChannel { connection, psm } => {
                 let address = self.central.as_ref().and_then(|central| central.address(connection));
                 match (&mut self.channels, address) {
-                    (Some(channels), Some(address)) => {
-                        let adapter = self.peripheral.as_ref().map(Peripheral::adapter);
-                        channels.connect(connection, adapter, address, psm);
-                    }
+                    (Some(channels), Some(address)) => channels.connect(connection, address, psm),
                     _ => {
                         let _ = self.facts.send(Fact::ChannelDown { connection }).await;
                     }
@@ -202,6 +208,26 @@ impl<'a> Session<'a> {
                 if let Some(peripheral) = &self.peripheral {
                     peripheral.disconnect(connection);
                 }
+            }
+        }
+    }
+
+    /// Whenever one that had connected to us is gone, Linux 6.1 advertises as it did when that one
+    /// came (`hci_disconn_complete_evt`). If this was before BlueZ last died, it does so in a way
+    /// that nobody can connect to.
+    fn advertise_again(&self, left: bool) {
+        if let Some(peripheral) = self.peripheral.as_ref().filter(|_| left) {
+            peripheral.advertise(self.wishes.advert);
+        }
+    }
+
+    /// Connects by a channel alone.
+    async fn dial(&self, connection: ConnectionId, address: RadioAddress) {
+        match &self.channels {
+            Some(channels) => channels.dial(connection, address),
+            None => {
+                let why = "this adapter has no channels".to_owned();
+                let _ = self.facts.send(Fact::Refused { connection, why }).await;
             }
         }
     }

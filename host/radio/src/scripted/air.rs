@@ -52,6 +52,8 @@ struct Wire {
     peripheral: End,
     arrived: bool,
     channel: bool,
+    /// What it was connected by.
+    carrier: Carrier,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -147,6 +149,7 @@ impl Air {
     }
 
     pub(super) fn cut_channels(&mut self) {
+        self.cut(|wire| wire.carrier == Carrier::L2cap);
         for index in 0..self.wires.len() {
             self.close_channel(index);
         }
@@ -238,8 +241,8 @@ impl Air {
                     station.advert = advert;
                 }
             }
-            Order::Connect { connection, address } => {
-                self.connect(End { address: from, connection }, address);
+            Order::Connect { connection, address, carrier } => {
+                self.connect(End { address: from, connection }, address, carrier);
             }
             Order::OpenChannel { connection, psm } => {
                 self.open_channel(End { address: from, connection }, psm);
@@ -263,25 +266,33 @@ impl Air {
         self.wires.iter().position(|wire| wire.central == end || wire.peripheral == end)
     }
 
-    fn connect(&mut self, central: End, to: RadioAddress) {
+    fn connect(&mut self, central: End, to: RadioAddress, carrier: Carrier) {
         if !self.in_range(central.address, to) {
             let why = "nobody answers".to_owned();
             self.tell(central, |connection| Fact::ConnectFailed { connection, why });
             return;
         }
+        let channel = carrier == Carrier::L2cap;
+        let taker = self.stations.get(&to).map(|station| station.channels);
+        if channel && !matches!(taker, Some(Channels::Alone | Channels::Occupied)) {
+            let why = "nobody has that port".to_owned();
+            self.tell(central, |connection| Fact::Refused { connection, why });
+            return;
+        }
         self.numbers += 1;
         let connection = ConnectionId(self.numbers * 2 + 1);
         let peripheral = End { address: to, connection };
-        self.wires.push(Wire { central, peripheral, arrived: false, channel: false });
-        let mtu = self.mtu;
-        self.tell(central, |connection| Fact::Connected { connection, mtu });
+        self.wires.push(Wire { central, peripheral, arrived: false, channel, carrier });
+        let mtu = if channel { CHANNEL_MTU } else { self.mtu };
+        self.tell(central, |connection| Fact::Connected { connection, carrier, mtu });
     }
 
     fn open_channel(&mut self, central: End, psm: u16) {
         let Some(index) = self.find(central) else { return };
         let wire = self.wires[index];
         let other = self.stations.get(&wire.peripheral.address);
-        if psm != PSM || other.is_none_or(|other| other.channels != Channels::Taken) {
+        let takes = |other: &Station| !matches!(other.channels, Channels::None | Channels::Refused);
+        if psm != PSM || !other.is_some_and(takes) {
             self.tell(central, |connection| Fact::ChannelDown { connection });
             return;
         }
@@ -318,24 +329,34 @@ impl Air {
         if !lost && bytes.len() <= room {
             match carrier {
                 Carrier::L2cap if !wire.channel => return,
+                Carrier::L2cap if wire.central == from => self.write_up(index, carrier, bytes),
                 Carrier::L2cap => {
-                    let other = if wire.central == from { wire.peripheral } else { wire.central };
-                    self.hand_over(other, carrier, bytes);
+                    self.hand_over(wire.central, carrier, bytes);
                 }
-                Carrier::Gatt if wire.central == from => self.write_inlet(index, bytes),
+                Carrier::Gatt if wire.central == from => self.write_up(index, carrier, bytes),
                 Carrier::Gatt => self.notify(from.address, bytes),
             }
         }
         self.tell(from, |connection| Fact::Written { connection, carrier, n: 1 });
     }
 
-    fn write_inlet(&mut self, index: usize, bytes: &[u8]) {
+    fn write_up(&mut self, index: usize, carrier: Carrier, bytes: &[u8]) {
         let wire = self.wires[index];
-        if !std::mem::replace(&mut self.wires[index].arrived, true) {
-            let (address, mtu) = (wire.central.address, self.mtu);
-            self.tell(wire.peripheral, |connection| Fact::Arrived { connection, address, mtu });
+        let other = self.stations.get(&wire.peripheral.address);
+        let is_occupied = other.is_some_and(|other| other.channels == Channels::Occupied);
+        if is_occupied && wire.carrier == Carrier::L2cap {
+            self.wires.remove(index);
+            let why = "it was closed at once".to_owned();
+            self.tell(wire.central, |connection| Fact::Refused { connection, why });
+            return;
         }
-        self.hand_over(wire.peripheral, Carrier::Gatt, bytes);
+        if !std::mem::replace(&mut self.wires[index].arrived, true) {
+            let address = wire.central.address;
+            let mtu = if carrier == Carrier::Gatt { self.mtu } else { CHANNEL_MTU };
+            let arrived = |connection| Fact::Arrived { connection, address, carrier, mtu };
+            self.tell(wire.peripheral, arrived);
+        }
+        self.hand_over(wire.peripheral, carrier, bytes);
     }
 
     /// A notification reaches all of a peripheral's centrals.

@@ -26,7 +26,7 @@ pub(crate) fn options(adapter: &str) -> Options {
         uuid[15] = last;
         uuid
     };
-    Options { adapter: Some(adapter.to_owned()), ..Options::new(uuid(1), uuid(2), uuid(3)) }
+    Options { adapter: Some(adapter.to_owned()), ..Options::new(uuid(1), uuid(2)) }
 }
 
 pub(crate) fn node(adapter: &str) -> Node {

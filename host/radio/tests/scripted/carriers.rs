@@ -31,6 +31,36 @@ async fn a_mebibyte_goes_each_way_and_moves_to_a_channel() {
 }
 
 #[tokio::test]
+async fn a_channel_alone_carries_a_mebibyte_each_way() {
+    let (a, mut b) = pair(&Medium::new(), Channels::Alone).await;
+    let (mut one, mut other) = connect(&a, &mut b, B).await;
+    exchange(&mut one, &mut other, MIB).await;
+    for channel in [&one, &other] {
+        assert_eq!(channel.gauge().read().map(|reading| reading.carrier), Some(Carrier::L2cap));
+    }
+}
+
+#[tokio::test]
+async fn a_channel_alone_that_breaks_ends_the_connection_on_both_sides() {
+    let medium = Medium::new();
+    let (a, mut b) = pair(&medium, Channels::Alone).await;
+    let (mut one, mut other) = connect(&a, &mut b, B).await;
+    medium.cut_channels();
+    assert!(soon(one.read_to_end(&mut Vec::new())).await.is_err());
+    assert!(soon(other.read_to_end(&mut Vec::new())).await.is_err());
+    let (mut one, mut other) = connect(&a, &mut b, B).await;
+    exchange(&mut one, &mut other, 1000).await;
+}
+
+#[tokio::test]
+async fn where_another_program_has_the_port_gatt_leads_to_the_channel() {
+    let (a, mut b) = pair(&Medium::new(), Channels::Occupied).await;
+    let (mut one, mut other) = connect(&a, &mut b, B).await;
+    exchange(&mut one, &mut other, 64 << 10).await;
+    assert_eq!(one.gauge().read().map(|reading| reading.carrier), Some(Carrier::L2cap));
+}
+
+#[tokio::test]
 async fn a_channel_that_is_refused_leaves_gatt() {
     let (a, mut b) = pair(&Medium::new(), Channels::Refused).await;
     let (mut one, mut other) = connect(&a, &mut b, B).await;

@@ -38,9 +38,11 @@ async fn two_centrals_of_one_peripheral_hear_only_their_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_link_that_breaks_at_any_point_of_the_opening_ends_both_sides() {
-    for values in 0..6 {
+    // A channel alone is opened with fewer words than one beside GATT.
+    let beside = (0..6).map(|values| (Channels::Taken, values));
+    for (channels, values) in beside.chain((0..3).map(|values| (Channels::Alone, values))) {
         let medium = Medium::new();
-        let (a, mut b) = pair(&medium, Channels::Taken).await;
+        let (a, mut b) = pair(&medium, channels).await;
         medium.cut_after(values);
         let dialled = soon(a.radio.dial(B)).await;
         if let Ok(mut channel) = dialled {
@@ -139,9 +141,10 @@ async fn there_are_only_so_many_connections() {
 async fn stranger(
     medium: &Medium,
     at: ConnectionId,
+    carrier: Carrier,
 ) -> (impl Radio, tokio::sync::mpsc::Receiver<Fact>) {
     let (radio, mut facts) = medium.radio(C, Channels::None);
-    radio.order(Order::Connect { connection: at, address: B });
+    radio.order(Order::Connect { connection: at, address: B, carrier });
     loop {
         if let Some(Fact::Connected { .. }) = soon(facts.recv()).await {
             return (radio, facts);
@@ -160,28 +163,30 @@ async fn counts_one_unopened(b: &Node) {
 
 #[tokio::test]
 async fn a_strangers_garbage_ends_its_connection() {
-    let medium = Medium::new();
-    let (_a, b) = pair(&medium, Channels::None).await;
-    let connection = ConnectionId(2);
-    let (radio, mut facts) = stranger(&medium, connection).await;
-    let bytes = b"GET / HTTP/1.1".to_vec();
-    radio.order(Order::Write { connection, carrier: Carrier::Gatt, bytes });
-    loop {
-        match soon(facts.recv()).await {
-            Some(Fact::Lost { .. }) => break,
-            Some(Fact::Notified { bytes, .. }) => panic!("it was told {bytes:?}"),
-            Some(_) => {}
-            None => panic!("the radio stopped"),
+    for carrier in [Carrier::Gatt, Carrier::L2cap] {
+        let medium = Medium::new();
+        let (_a, b) = pair(&medium, Channels::Alone).await;
+        let connection = ConnectionId(2);
+        let (radio, mut facts) = stranger(&medium, connection, carrier).await;
+        let bytes = b"GET / HTTP/1.1".to_vec();
+        radio.order(Order::Write { connection, carrier, bytes });
+        loop {
+            match soon(facts.recv()).await {
+                Some(Fact::Lost { .. }) => break,
+                Some(Fact::Notified { bytes, .. }) => panic!("it was told {bytes:?}"),
+                Some(_) => {}
+                None => panic!("the radio stopped"),
+            }
         }
+        counts_one_unopened(&b).await;
     }
-    counts_one_unopened(&b).await;
 }
 
 #[tokio::test]
 async fn nothing_is_notified_to_a_subscriber_that_never_opens() {
     let medium = Medium::new();
     let (_a, mut b) = pair(&medium, Channels::None).await;
-    let (_radio, mut facts) = stranger(&medium, ConnectionId(2)).await;
+    let (_radio, mut facts) = stranger(&medium, ConnectionId(2), Carrier::Gatt).await;
     let before = medium.values();
     b.radio.advertise(Some([1; 6]));
     b.radio.scan(pointsman_radio::Scanning::On { window_ms: 100, interval_ms: 100 });

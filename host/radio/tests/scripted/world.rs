@@ -18,7 +18,7 @@ pub(crate) struct Node {
 }
 
 pub(crate) fn options() -> Options {
-    Options::new([1; 16], [2; 16], [3; 16])
+    Options::new([1; 16], [2; 16])
 }
 
 pub(crate) fn node(medium: &Medium, address: RadioAddress, channels: Channels) -> Node {

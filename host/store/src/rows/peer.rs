@@ -54,7 +54,8 @@ impl Origin {
     const ALL: [Self; 4] = [Self::Config, Self::Mdns, Self::Observed, Self::Dht];
 }
 
-const PROTOCOLS: [Protocol; 3] = [Protocol::Quic, Protocol::Tcp, Protocol::Bluetooth];
+const PROTOCOLS: [Protocol; 4] =
+    [Protocol::Quic, Protocol::Tcp, Protocol::Bluetooth, Protocol::Circuit];
 
 /// Its number in rows.
 const fn protocol_number(protocol: Protocol) -> u8 {
@@ -62,6 +63,7 @@ const fn protocol_number(protocol: Protocol) -> u8 {
         Protocol::Quic => 0,
         Protocol::Tcp => 1,
         Protocol::Bluetooth => 2,
+        Protocol::Circuit => 3,
     }
 }
 

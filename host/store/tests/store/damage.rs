@@ -13,14 +13,25 @@ fn fill(store: &Store) {
     store.write(&a_row_of_each(7)).unwrap();
 }
 
-/// Whether all that `fill` wrote is there.
-fn is_whole(store: &Store) -> bool {
-    let peers = store.load_peers().unwrap();
-    let values = value_of(store, "n");
-    peers.rows == (0..300).map(|n| peer(n, Some(n))).collect::<Vec<_>>()
-        && peers.skipped == 0
-        && values == Some(7u64.to_be_bytes().to_vec())
+/// How many batches of `fill` are there; each is as a whole.
+fn batches_in(store: &Store) -> u64 {
+    let (peers, value) = (store.load_peers().unwrap(), value_of(store, "n"));
+    assert_eq!(peers.skipped, 0);
+    let batches = match (peers.rows.len(), value) {
+        (0, None) => return 0,
+        (_, None) => 1,
+        (_, value) => {
+            assert_eq!(value, Some(7u64.to_be_bytes().to_vec()));
+            2
+        }
+    };
+    assert_eq!(peers.rows, (0..300).map(|n| peer(n, Some(n))).collect::<Vec<_>>());
+    batches
 }
+
+/// One byte of redb's header has no checksum: it says which of the last two commits is the newer,
+/// and how it was made. A bit of it can bring back the older one, which is whole as well.
+const GOD_BYTE: u64 = 9;
 
 #[test]
 fn a_flipped_bit_anywhere_is_found_or_did_not_matter() {
@@ -39,7 +50,8 @@ fn a_flipped_bit_anywhere_is_found_or_did_not_matter() {
         let attach = disk.clone();
         match Store::open_on(move || Ok(attach.backend())) {
             Ok((store, Opened::Found)) => {
-                assert!(is_whole(&store), "bit {bit} went unnoticed");
+                let batches = batches_in(&store);
+                assert!(batches == 2 || bit / 8 == GOD_BYTE, "bit {bit}: {batches} batches");
                 found += 1;
             }
             Ok((_, other)) => panic!("bit {bit}: {other}"),
@@ -61,20 +73,20 @@ fn a_file_with_a_flipped_bit_in_header_or_page_is_moved_aside() {
         fs::read(&path).unwrap()
     };
     let mut rebuilt = 0;
-    for at in [0, 12, 70].into_iter().chain((4096..whole.len()).step_by(4096)) {
+    for at in [0, 12, 66].into_iter().chain((4096..whole.len()).step_by(4096)) {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         fs::write(&path, &bytes).unwrap();
-        rebuilt += usize::from(was_rebuilt(&path));
+        rebuilt += usize::from(was_rebuilt(&path, at));
     }
     assert!(rebuilt > 5, "{rebuilt} times");
 }
 
-fn was_rebuilt(path: &Path) -> bool {
+fn was_rebuilt(path: &Path, at: usize) -> bool {
     let (store, opened) = Store::open(path).unwrap();
     match opened {
         Opened::Rebuilt { .. } => assert!(store.load_peers().unwrap().rows.is_empty()),
-        Opened::Found => assert!(is_whole(&store)),
+        Opened::Found => assert_eq!(batches_in(&store), 2, "byte {at}"),
         Opened::Fresh => panic!("there was a file"),
     }
     opened != Opened::Found

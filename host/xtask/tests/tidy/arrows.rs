@@ -99,6 +99,7 @@ fn a_heavy_library_is_known_to_its_rooms_only() {
         ("wasmtime", &["host/engine/Cargo.toml"][..]),
         ("libp2p", &["host/daemon/Cargo.toml", "host/dht/Cargo.toml"]),
         ("quinn", &["host/daemon/Cargo.toml"]),
+        ("redb", &["host/store/Cargo.toml"]),
     ];
     let mut findings = Vec::new();
     for (path, dependencies) in manifests().into_values() {

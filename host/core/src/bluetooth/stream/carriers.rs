@@ -74,7 +74,10 @@ impl Carriers {
             Carrier::Gatt => self.gatt = Some(way),
             Carrier::L2cap => {
                 let wanted = matches!(self.upgrade, Upgrade::Wanted { .. });
-                self.channel = Some(Channel { way, entered: false, given_up: central && !wanted });
+                // Without GATT beside it, nothing has to be compared: it is what there is.
+                let alone = self.gatt.is_none();
+                let given_up = central && !wanted && !alone;
+                self.channel = Some(Channel { way, entered: alone, given_up });
                 if wanted {
                     self.upgrade = Upgrade::Joins { until: now.after(JOIN_US_MAX), again: now };
                 }

@@ -3,7 +3,7 @@
 /// What carries frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Carrier {
-    /// Values of two characteristics.
+    /// Values of a characteristic.
     Gatt,
     /// Packets of a connection-oriented channel.
     L2cap,

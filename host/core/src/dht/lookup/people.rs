@@ -9,8 +9,21 @@ use crate::id::{PeerId, Time};
 use crate::limits::{DHT_ADDRESSES_PER_CONTACT_MAX, DHT_BUCKET_MAX};
 use crate::subnet::Subnet;
 
-/// A peer is tried so often, if each time someone else told of other addresses.
+/// A peer is tried so often, if each time someone told of other addresses.
 const TRIES_MAX: u8 = 3;
+
+/// The same, of the one that is looked for: liars who tell of it at wrong addresses must not use
+/// all tries up.
+const TRIES_TARGET_MAX: u8 = 32;
+
+/// Addresses that are taken of one teller for a peer that was known already.
+const ADDRESSES_PER_TELLER_MAX: usize = 4;
+
+/// Addresses that are dialled at once.
+const ADDRESSES_PER_TRY_MAX: usize = 2 * DHT_ADDRESSES_PER_CONTACT_MAX;
+
+/// Addresses that wait to be tried, and that are remembered because they led nowhere.
+const ADDRESSES_MAX: usize = 64;
 
 /// Of those whom a peer told of, so many have to fail until the rest are held back,
 const DOUBT_AFTER: u32 = 3;
@@ -50,8 +63,10 @@ pub(super) struct Known {
     /// Whether it answered, whatever it has been asked since.
     pub(super) answered: bool,
     tries: u8,
-    /// Whether someone told of other addresses since it was asked.
-    has_untried: bool,
+    /// Addresses that wait to be tried; those under trial are the contact's.
+    untried: Vec<String>,
+    /// Addresses that led nowhere.
+    wrong: Vec<String>,
 }
 
 impl Known {
@@ -60,22 +75,40 @@ impl Known {
         !self.answered && matches!(self.state, State::Failed | State::Late { .. })
     }
 
-    /// Takes addresses that were not known; the newest are tried first.
+    /// Takes addresses that were not known.
     fn add(&mut self, contact: Contact) {
-        let is_new = |text: &String| !self.contact.addresses.contains(text);
-        let mut addresses: Vec<String> = contact.addresses.into_iter().filter(is_new).collect();
-        if addresses.is_empty() || self.answered {
+        if self.answered {
             return;
         }
-        addresses.append(&mut self.contact.addresses);
-        addresses.truncate(2 * DHT_ADDRESSES_PER_CONTACT_MAX);
-        self.contact.addresses = addresses;
-        self.subnets = self.contact.subnets();
-        if self.state == State::Failed && self.tries < TRIES_MAX {
-            self.state = State::Heard;
-        } else {
-            self.has_untried = self.state != State::Heard;
+        let is_known = |text: &String| {
+            let lists = [&self.contact.addresses, &self.untried, &self.wrong];
+            lists.iter().any(|list| list.contains(text))
+        };
+        let mut new: Vec<String> =
+            contact.addresses.into_iter().filter(|text| !is_known(text)).collect();
+        new.truncate(ADDRESSES_PER_TELLER_MAX.min(ADDRESSES_MAX - self.untried.len()));
+        self.untried.append(&mut new);
+        if matches!(self.state, State::Heard | State::Failed) {
+            self.reconsider();
         }
+    }
+
+    /// Whoever was not reached is heard of anew if there are addresses that were not tried.
+    fn reconsider(&mut self) {
+        let most = if self.distance == Distance::ZERO { TRIES_TARGET_MAX } else { TRIES_MAX };
+        if self.state == State::Failed && (self.untried.is_empty() || self.tries >= most) {
+            return;
+        }
+        if self.state == State::Failed {
+            self.wrong.append(&mut self.contact.addresses);
+            let surplus = self.wrong.len().saturating_sub(ADDRESSES_MAX);
+            self.wrong.drain(..surplus);
+            self.state = State::Heard;
+        }
+        let room = ADDRESSES_PER_TRY_MAX.saturating_sub(self.contact.addresses.len());
+        let next = self.untried.drain(..room.min(self.untried.len()));
+        self.contact.addresses.extend(next);
+        self.subnets = self.contact.subnets();
     }
 }
 
@@ -131,7 +164,8 @@ impl People {
             swept: 0,
             answered: false,
             tries: 0,
-            has_untried: false,
+            untried: Vec::new(),
+            wrong: Vec::new(),
             contact,
         };
         self.known.insert(known.contact.peer, known);
@@ -150,7 +184,6 @@ impl People {
         }
         known.state = asked;
         known.tries = known.tries.saturating_add(1);
-        known.has_untried = false;
         self.under_way.push(*peer);
         Some(known)
     }
@@ -191,13 +224,12 @@ impl People {
             State::Late { step, .. } => (step, true),
             State::Heard | State::Answered | State::Failed => return None,
         };
-        known.state = if known.answered {
-            State::Answered
-        } else if known.has_untried && known.tries < TRIES_MAX {
-            State::Heard
+        if known.answered {
+            known.state = State::Answered;
         } else {
-            State::Failed
-        };
+            known.state = State::Failed;
+            known.reconsider();
+        }
         self.under_way.retain(|other| other != peer);
         Some((step, was_late))
     }

@@ -1,10 +1,21 @@
-//! A probation: who is warm meanwhile, until when it lasts, and how the live one answered.
+//! A probation: who is warm meanwhile, until when it lasts, how the live one answered, and at
+//! what cost.
+//!
+//! Cost is held against two bounds. One is for a question: it delays what the loop does next,
+//! however seldom it is asked. The other is for all of them: what costs little and is asked for
+//! every packet may cost more than what costs much and is asked once a second.
 
 use crate::id::Time;
 use crate::policy::{Misconduct, Probation, Strike};
 
-/// Questions after which a mean cost counts: fewer say more of a cold cache than of a policy.
-const PRICED_MIN: u64 = 100;
+/// Questions after which their mean cost counts: the cheapest of so many came from no colder
+/// cache than the next ones will, and they are fewer than a failover policy is asked within
+/// [`NOTICED_US`] of a fault.
+const PRICED_MIN: u64 = 8;
+
+/// The loop's time is shared out in spells of so long, in microseconds: long enough that a burst
+/// of packets is none, and short enough that who takes too much is noticed by the second one.
+const SPELL_US: u64 = 1_000_000;
 
 /// Questions for which the live one was not ready. A module that is rebuilt once misses far
 /// fewer.
@@ -39,12 +50,43 @@ pub(crate) struct Trial<P: ?Sized> {
     asked: u64,
     unavailable: u64,
     timed_out: u64,
+    spell: Spell,
+}
+
+/// What questions cost in a spell.
+#[derive(Debug)]
+struct Spell {
+    began: Time,
+    /// How many had been asked when their cost was reckoned last.
+    priced: u64,
+    spent_ns: u64,
+}
+
+impl Spell {
+    fn spend(&mut self, asked: u64, mean_ns: u32) {
+        let cost_ns = (asked - self.priced).saturating_mul(mean_ns.into());
+        self.spent_ns = self.spent_ns.saturating_add(cost_ns);
+        self.priced = asked;
+    }
+
+    /// The part of the loop's time, in thousandths: of a whole spell, also while it goes on.
+    fn permille(&self, now: Time) -> u64 {
+        self.spent_ns / now.since(self.began).max(SPELL_US)
+    }
+
+    fn turn(&mut self, now: Time) {
+        if now.since(self.began) >= SPELL_US {
+            (self.began, self.spent_ns) = (now, 0);
+        }
+    }
 }
 
 impl<P: ?Sized> Trial<P> {
     pub(super) fn new(now: Time, since: Time, terms: Probation, before: Tenant<P>) -> Self {
         let (began, unproven_since) = (now, since);
-        Self { before, terms, began, unproven_since, asked: 0, unavailable: 0, timed_out: 0 }
+        let spell = Spell { began, priced: 0, spent_ns: 0 };
+        let (asked, unavailable, timed_out) = (0, 0, 0);
+        Self { before, terms, began, unproven_since, asked, unavailable, timed_out, spell }
     }
 
     /// The live one was asked, and failed so if it did.
@@ -84,10 +126,18 @@ impl<P: ?Sized> Trial<P> {
         self.timed_out >= TIMED_OUT_MIN && self.timed_out * TIMED_OUT_OF >= self.asked
     }
 
-    /// What the mean cost means.
-    pub(crate) fn verdict_on_cost(&self, mean_ns: Option<u32>) -> Option<Misconduct> {
-        let bound_ns = self.terms.mean_cost_ns_max;
-        let mean_ns = mean_ns.filter(|&mean| mean > bound_ns && self.asked >= PRICED_MIN)?;
-        Some(Misconduct::Dear { mean_ns, bound_ns })
+    /// What the mean cost means: for each question, and for as many as were asked.
+    pub(super) fn verdict_on_cost(&mut self, now: Time, mean_ns: u32) -> Option<Misconduct> {
+        self.spell.spend(self.asked, mean_ns);
+        let permille = self.spell.permille(now);
+        self.spell.turn(now);
+        let Probation { mean_cost_ns_max: bound_ns, loop_permille: bound_permille, .. } =
+            self.terms;
+        if mean_ns > bound_ns && self.asked >= PRICED_MIN {
+            return Some(Misconduct::Dear { mean_ns, bound_ns });
+        }
+        let permille = u32::try_from(permille).unwrap_or(u32::MAX);
+        let is_greedy = bound_permille > 0 && permille > bound_permille;
+        is_greedy.then_some(Misconduct::Greedy { permille, bound_permille })
     }
 }

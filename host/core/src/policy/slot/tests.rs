@@ -183,8 +183,9 @@ fn a_failover_policy_is_obeyed_within_the_offer_and_the_budget() {
 /// A swap on probation for so many microseconds to a policy that sends on a path.
 fn sends_on(path: usize, generation: u64, us: u64) -> Swap<dyn Selector> {
     let module = Box::new(Fixed(Ok(SelectorVerdict::send(path).pack())));
-    let probation = Some(Probation { us, mean_cost_ns_max: 1_000, slower_permille: 1_500 });
-    Swap { module: Some(module), generation, probation }
+    let terms =
+        Probation { us, mean_cost_ns_max: 250_000, loop_permille: 250, slower_permille: 1_500 };
+    Swap { module: Some(module), generation, probation: Some(terms) }
 }
 
 #[test]
@@ -225,4 +226,34 @@ fn a_module_that_learned_comes_back_to_its_own_generation_only() {
     slot.learned(fresh(1), 2);
     assert_eq!(slot.ask(&question()).verdict, SelectorVerdict::send(1));
     assert!(slot.snapshot().on_probation);
+}
+
+/// What comes of questions that cost so much each, for ten seconds.
+fn costs(each_ns: u32, a_second: u64, terms: Probation) -> Option<(u64, Misconduct)> {
+    let before = Tenant::<dyn Failover> { module: None, generation: 1 };
+    let mut trial = Trial::new(Time(0), Time(0), terms, before);
+    for tenth in 1..=100 {
+        (0..a_second / 10).for_each(|_| trial.count(None));
+        let now = Time(tenth * 100_000);
+        if let Some(because) = trial.verdict_on_cost(now, each_ns) {
+            return Some((now.0, because));
+        }
+    }
+    None
+}
+
+#[test]
+fn questions_may_take_so_much_of_each_second_and_no_more() {
+    let terms = Probation {
+        us: 10_000_000,
+        mean_cost_ns_max: u32::MAX,
+        loop_permille: 100,
+        slower_permille: 0,
+    };
+    assert_eq!(costs(100_000, 1_000, terms), None);
+    let dearer = Some((1_000_000, Misconduct::Greedy { permille: 101, bound_permille: 100 }));
+    assert_eq!(costs(101_000, 1_000, terms), dearer);
+    let oftener = Some((600_000, Misconduct::Greedy { permille: 120, bound_permille: 100 }));
+    assert_eq!(costs(100_000, 2_000, terms), oftener);
+    assert_eq!(costs(100_000, 2_000, Probation { loop_permille: 0, ..terms }), None);
 }

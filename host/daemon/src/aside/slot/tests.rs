@@ -40,8 +40,12 @@ struct Trial {
     told: Vec<Event>,
 }
 
-const PROBATION: Probation =
-    Probation { us: 1_000_000, mean_cost_ns_max: u32::MAX, slower_permille: 1_500 };
+const PROBATION: Probation = Probation {
+    us: 1_000_000,
+    mean_cost_ns_max: u32::MAX,
+    loop_permille: 0,
+    slower_permille: 1_500,
+};
 
 impl Trial {
     /// The builtin answers with 1.

@@ -54,8 +54,8 @@ fn lines(view: &DhtView) -> Vec<String> {
     match &view.own {
         Some(own) => {
             let until = date_and_time(own.expires_unix_ms);
-            let where_ = own.addresses.join(", ");
-            lines.push(format!("its own record holds until {until}: {where_}"));
+            let stored = own.stored;
+            lines.push(format!("its own record holds until {until}, and {stored} nodes keep it"));
         }
         None => lines.push("its own record is not published: it has no address to tell".into()),
     }

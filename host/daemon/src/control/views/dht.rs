@@ -174,8 +174,8 @@ pub(crate) fn dht(status: &Status, network: &str) -> DhtView {
         }),
         size: status.size.map(|size| SizeView {
             nodes: size.nodes,
-            least: size.least,
-            most: size.most,
+            least: size.low,
+            most: size.high,
         }),
         queries: status.queries.len(),
         bootstrap: bootstrap(status),

@@ -77,6 +77,8 @@ fn view(record: &Record) -> EventView {
         | Happening::Quarantined(_)
         | Happening::EditRefused { .. }
         | Happening::Standing { .. }
+        | Happening::Crowded { .. }
+        | Happening::Published { .. }
         | Happening::Anomaly(_)
         | Happening::AnomalyOver(_)
         | Happening::LearnFailed { .. }
@@ -159,6 +161,24 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
                 .with("level", level)
                 .with("was", was)
                 .with("score", *score)
+        }
+        Happening::Published { sequence, stored } => {
+            let text = match stored {
+                0 => "nobody took this node's record in the DHT; it is published again".to_owned(),
+                1 => "a node keeps this node's record in the DHT".to_owned(),
+                _ => format!("{stored} nodes keep this node's record in the DHT"),
+            };
+            Told::new("published", text).with("sequence", *sequence).with("stored", *stored)
+        }
+        Happening::Crowded { key, score_permille } => {
+            let short = &key[..16.min(key.len())];
+            let text = format!(
+                "nodes were made to lie next to the key {short}… of the DHT: lookups there go to \
+                 more nodes"
+            );
+            Told::new("crowded", text)
+                .with("key", key.as_str())
+                .with("score_permille", *score_permille)
         }
         Happening::Anomaly(open) => found("anomaly", sentence(open), open),
         Happening::AnomalyOver(open) => {

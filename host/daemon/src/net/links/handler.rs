@@ -19,7 +19,8 @@ use libp2p::swarm::handler::{
 };
 use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, Stream, SubstreamProtocol};
 use pointsman_core::frame::Channel;
-use pointsman_core::input::{DownReason, NewLink};
+use pointsman_core::input::{DownReason, NewLink, Transport};
+use pointsman_core::limits::RADIO_WRITE_BYTES_MAX;
 use tokio::time::Sleep;
 use tokio_util::sync::PollSender;
 
@@ -240,9 +241,11 @@ impl Opening {
 
     fn traffic(&mut self) -> Traffic<Stream> {
         let streams = std::mem::take(&mut self.streams);
-        let substreams =
-            streams.map(|stream| Substream::new(stream.expect("all of them are there")));
         let Assignment { new, wire, loop_ } = &mut self.assignment;
+        let is_radio = new.transport == Transport::Bluetooth;
+        let most = if is_radio { RADIO_WRITE_BYTES_MAX } else { usize::MAX };
+        let opened = |stream: Option<Stream>| stream.expect("all of them are there");
+        let substreams = streams.map(|stream| Substream::new(opened(stream), most));
         let (sender, queue) = queue();
         let up = LinkFact::Up { new: new.clone(), sender };
         let mail = Mail::new(new.link, loop_.clone(), up);

@@ -22,6 +22,7 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Substream<S> {
     stream: S,
+    write_bytes_max: usize,
     out: BytesMut,
     unflushed: bool,
     finished: bool,
@@ -30,9 +31,12 @@ pub(super) struct Substream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Substream<S> {
-    pub(super) fn new(stream: S) -> Self {
+    /// Over a stream that takes no more than `write_bytes_max` at once: what is written together, the
+    /// multiplexer sends as one.
+    pub(super) fn new(stream: S, write_bytes_max: usize) -> Self {
         Self {
             stream,
+            write_bytes_max,
             out: BytesMut::new(),
             unflushed: false,
             finished: false,
@@ -56,7 +60,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Substream<S> {
         if self.out.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))?;
+        let next = &self.out[..self.out.len().min(self.write_bytes_max)];
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, next))?;
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }

@@ -87,7 +87,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let wire = Arc::<Mutex<Wire>>::default();
-        let substreams = [0, 1, 2, 3].map(|n| Substream::new(Pipe(n, wire.clone())));
+        let substreams = [0, 1, 2, 3].map(|n| Substream::new(Pipe(n, wire.clone()), usize::MAX));
         let (sender, queue) = queue();
         let (facts, loop_) = mpsc::channel(1);
         // The first fact fills the loop's channel.

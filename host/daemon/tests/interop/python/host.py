@@ -1,0 +1,38 @@
+"""A host of py-libp2p with one transport, and its connection to the node."""
+
+from contextlib import asynccontextmanager
+
+import trio
+from libp2p import new_host
+from libp2p.abc import IHost
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.peer.id import ID
+from libp2p.peer.peerinfo import info_from_p2p_addr
+from multiaddr import Multiaddr
+
+# Nothing that is asked of a node takes so long on any machine that works.
+PATIENCE_S = 30
+
+
+def transport_of(address: str) -> str:
+    return "quic" if "/quic-v1" in address else "tcp"
+
+
+@asynccontextmanager
+async def started(transport: str):
+    """A host with a key of its own, until the block ends."""
+    host = new_host(
+        key_pair=create_new_key_pair(),
+        enable_quic=transport == "quic",
+        enable_tcp=transport == "tcp",
+    )
+    async with host.run(listen_addrs=[]):
+        yield host
+
+
+async def connect(host: IHost, address: str) -> ID:
+    """Connects; the handshake proves that it is the peer at the address's end."""
+    info = info_from_p2p_addr(Multiaddr(address))
+    with trio.fail_after(PATIENCE_S):
+        await host.connect(info)
+    return info.peer_id
