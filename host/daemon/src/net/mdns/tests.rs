@@ -23,6 +23,11 @@ fn texts(facts: &[NetFact]) -> Vec<String> {
         NetFact::DialFailed { .. }
         | NetFact::Listening(_)
         | NetFact::Reached(_)
+        | NetFact::Observed { .. }
+        | NetFact::Crowded { .. }
+        | NetFact::Met(_)
+        | NetFact::Shelved(_)
+        | NetFact::Published { .. }
         | NetFact::ListenFailed { .. } => "unexpected".to_owned(),
     };
     facts.iter().map(text).collect()
