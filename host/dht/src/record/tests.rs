@@ -1,3 +1,5 @@
+//! What a record must hold to, and the test vector of the document.
+
 use libp2p::identity::ed25519;
 
 use super::*;
