@@ -133,7 +133,8 @@ fn a_selector_that_sends_everything_on_every_path_goes_within_two_seconds() {
 
 #[test]
 fn a_selector_that_takes_the_loop_for_itself_goes_within_two_seconds() {
-    let choose = format!("{BURN} i64.const 0x11");
+    // It abstains, so that the builtin does the right thing in its stead.
+    let choose = format!("{BURN} i64.const 0");
     let burning = Guest { choose: choose.leak(), ..SELECTOR };
     // What one question costs is allowed.
     let slot = "[policy.selector]\nbudget_us = 100000\nmean_us = 100000\n";
