@@ -17,13 +17,16 @@ use crate::schemers::{PROBATION_US, failover, fast_and_slow, rollbacks, selector
 /// nanoseconds; measured on a quiet machine.
 const COLD_NS: u32 = 53_000;
 
-/// A shipped policy whose questions cost so many nanoseconds.
+/// The bits of a verdict that let it hold for more than one packet.
+const LEASE: u64 = 0xffff << 32;
+
+/// A shipped policy whose questions cost so many nanoseconds, and that leases nothing.
 #[derive(Debug)]
 struct Costing<P: ?Sized>(u32, Box<P>);
 
 impl Selector for Costing<dyn Selector> {
     fn choose(&mut self, question: &SelectorQuestion) -> Result<u64, Strike> {
-        self.1.choose(question)
+        self.1.choose(question).map(|verdict| verdict & !LEASE)
     }
 
     fn mean_cost_ns(&self) -> Option<u32> {
@@ -42,7 +45,7 @@ impl Failover for Costing<dyn Failover> {
 }
 
 /// What comes of a good selector that costs so much, with a message every so many microseconds:
-/// why and when it went. It leases nothing for this class, so that each packet is a question.
+/// why and when it went. Each packet is a question.
 fn chooses(cost_ns: u32, every_us: u64) -> Vec<(u64, Misconduct)> {
     let shipped = builtin::selector("fastest-first", &Settings::default()).expect("a shipped one");
     let mut scene = Scene::uneven(1, fast_and_slow());

@@ -9,7 +9,7 @@ use crate::samples::{a_row_of_each, batch, open_on, peer, value_of};
 
 /// A store with enough in it that its tables have several pages.
 fn fill(store: &Store) {
-    store.write(&batch(|batch| (0..300).for_each(|n| batch.put_peer(&peer(n, Some(n)))))).unwrap();
+    store.write(&batch(|batch| (1..=300).for_each(|n| batch.put_peer(&peer(n, Some(n)))))).unwrap();
     store.write(&a_row_of_each(7)).unwrap();
 }
 
@@ -25,7 +25,7 @@ fn batches_in(store: &Store) -> u64 {
             2
         }
     };
-    assert_eq!(peers.rows, (0..300).map(|n| peer(n, Some(n))).collect::<Vec<_>>());
+    assert_eq!(peers.rows, (1..=300).map(|n| peer(n, Some(n))).collect::<Vec<_>>());
     batches
 }
 
