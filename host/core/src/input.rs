@@ -144,6 +144,7 @@ pub struct NewLink {
 }
 
 /// A fact.
+#[expect(clippy::large_enum_variant, reason = "facts are told one by one, and not kept")]
 #[derive(Debug)]
 pub enum Input {
     /// Time has come, or passed by `lag_us` because the shell's loop was late.

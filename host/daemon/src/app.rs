@@ -11,12 +11,11 @@ use std::time::Instant;
 use libp2p::identity::Keypair;
 use pointsman_core::Node;
 use pointsman_core::config::{Allow, Config, NodeConfig};
-use pointsman_core::dht::contact::Contact;
 use pointsman_core::id::PeerId;
 use pointsman_core::input::{Input, Source};
 use pointsman_core::limits::{COMMANDS_MAX, SUBMISSIONS_MAX};
 use pointsman_core::policy::builtin;
-use pointsman_dht::shelf::Shelved;
+use pointsman_core::reputation::Recollection;
 use tokio::sync::mpsc;
 
 use crate::aside::{self, AsideSetup};
@@ -33,7 +32,7 @@ use crate::places;
 use crate::policies::{Filled, Leaving, Policies, SeatError, Slots, fill, module_text};
 use crate::power;
 use crate::radio::{self, Radios};
-use crate::remembering::{self, Recalled};
+use crate::remembering::{self, Earlier, Recalled};
 use crate::shell::journal::Journal;
 use crate::shell::mail::Mail;
 use crate::shell::{Ports, Shell, Sources};
@@ -86,18 +85,15 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let keypair = identity::load_or_create(&identity_file(loaded))?;
     let me = identity::peer_id(&keypair);
     let (watch, uplinks) = uplinks::watch(config.uplinks.clone(), config.other_uplinks).await?;
-    let sealing_key = identity::sealing_key(&keypair);
     let recalled = off_loop(move || remembering::recall(&state)).await;
-    let Recalled { memory, contacts, records, sequence, standings } = recalled;
-    let earlier = Earlier { contacts, records, sequence };
-    let options = net_options(keypair, &config, sealing_key, earlier);
+    let Recalled { memory, phone: earlier, standings } = recalled;
+    let options = net_options(keypair, &config, earlier);
     let bindings = Bindings::new();
     let Radios { handles, news, ports, wishes } = radio::start(&config);
     let (net, facts) = net::start(options, bindings.clone(), Registry::default(), ports)?;
     let phone = net.phone().clone();
 
-    let mut node = node(me, &config);
-    node.handle(Clock::now(), Input::Recalled(standings));
+    let mut node = node(me, &config, standings);
     for one in leaving {
         enter(&mut node, &mut slots, one, &config).await;
     }
@@ -105,10 +101,9 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let (submissions, submissions_in) = mpsc::channel(SUBMISSIONS_MAX);
     let (stop, stop_in) = tokio::sync::watch::channel(false);
     let (mail, journal) = (Arc::new(Mail::default()), Arc::new(Journal::new()));
-    let ports = Ports { quic: config.listen_quic, tcp: config.listen_tcp };
     let decisions = decision_log(loaded).map_err(StartError::DecisionLog)?;
     let (post, diary) = (Arc::clone(&mail), Arc::clone(&journal));
-    let shell = Shell::new(node, net, bindings, ports, post, diary, aside.clone())
+    let shell = Shell::new(node, net, bindings, listen(&config), post, diary, aside.clone())
         .recording(decisions.clone())
         .with_radios(handles)
         .remembering(memory);
@@ -124,15 +119,12 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
         stop: stop_in,
     };
     let ended = spawn(shell, sources, thread);
-    let about = about(me, loaded);
     let (files, edits) = Watch::start(watched(&config, loaded.file.as_deref(), loaded.folder()))
         .map_err(StartError::Watch)?;
     let (book, folder) = (Arc::clone(&slots.book), loaded.folder().to_owned());
     let setup = Setup { config, folder, slots, files, watch, radios: wishes, set_log_filter };
-    let setup = tokio::sync::Mutex::new(setup);
-    let (shadows, returning) = Default::default();
     let parts = Inner {
-        about,
+        about: about(me, loaded),
         commands,
         submissions,
         mail,
@@ -140,10 +132,10 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
         decisions,
         stop,
         ended,
-        setup,
+        setup: tokio::sync::Mutex::new(setup),
         book,
-        shadows,
-        returning,
+        shadows: Default::default(),
+        returning: Default::default(),
         aside,
         phone,
     };
@@ -153,25 +145,13 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     Ok(node)
 }
 
-/// What the phone book had in earlier runs.
-struct Earlier {
-    contacts: Vec<Contact>,
-    records: Vec<Shelved>,
-    sequence: u64,
-}
-
-fn net_options(
-    keypair: Keypair,
-    config: &Config,
-    sealing_key: [u8; 32],
-    earlier: Earlier,
-) -> NetOptions {
+fn net_options(keypair: Keypair, config: &Config, earlier: Earlier) -> NetOptions {
     let phone = PhoneOptions {
         config: config.dht.clone(),
         contacts: earlier.contacts,
         records: earlier.records,
         sequence: earlier.sequence,
-        sealing_key,
+        sealing_key: identity::sealing_key(&keypair),
         relays: config.nat.relay_server,
     };
     NetOptions {
@@ -182,6 +162,11 @@ fn net_options(
         mdns: config.mdns,
         nat: config.nat.clone(),
     }
+}
+
+/// Where a node with this config listens, on every uplink.
+fn listen(config: &Config) -> Ports {
+    Ports { quic: config.listen_quic, tcp: config.listen_tcp }
 }
 
 /// Puts a policy into its slot before the loop begins.
@@ -211,10 +196,11 @@ fn decision_log(loaded: &Loaded) -> std::io::Result<DecisionLog> {
     DecisionLog::start(state_folder(loaded).join("decisions"), rules.log_mib, rules.sample)
 }
 
-/// A Node that knows its static peers.
-fn node(me: PeerId, config: &Config) -> Node {
+/// A Node that knows its static peers, and where others stood in earlier runs.
+fn node(me: PeerId, config: &Config, standings: Vec<Recollection>) -> Node {
     let now = Clock::now();
     let mut node = Node::new(me, node_config(config), clock::session());
+    node.handle(now, Input::Recalled(standings));
     node.handle(now, Input::SampleDecisions { every: config.policy.sample });
     for peer in &config.peers {
         node.handle(now, Input::Wanted { peer: peer.id, wanted: true });

@@ -44,14 +44,21 @@ pub(crate) struct Memory {
 pub(crate) struct Recalled {
     /// For the rest of this run.
     pub(crate) memory: Memory,
-    /// Nodes of the DHT.
+    /// For the phone book.
+    pub(crate) phone: Earlier,
+    /// How peers and subnets stood.
+    pub(crate) standings: Vec<Recollection>,
+}
+
+/// What the phone book had.
+#[derive(Debug, Default)]
+pub(crate) struct Earlier {
+    /// Nodes that answered.
     pub(crate) contacts: Vec<Contact>,
     /// Records of others.
     pub(crate) records: Vec<Shelved>,
     /// The highest sequence of a record of this node.
     pub(crate) sequence: u64,
-    /// How peers and subnets stood.
-    pub(crate) standings: Vec<Recollection>,
 }
 
 /// Opens the store in this folder. This waits for the disk.
@@ -103,9 +110,11 @@ fn read(store: &Store, now_ms: u64) -> Result<Recalled, StoreError> {
     let sequence = sequence.and_then(|value| value.bytes.as_slice().try_into().ok());
     Ok(Recalled {
         memory: Memory::default(),
-        contacts: peers.iter().map(contact).collect(),
-        records: records.into_iter().map(shelved).collect(),
-        sequence: sequence.map_or(0, u64::from_be_bytes),
+        phone: Earlier {
+            contacts: peers.iter().map(contact).collect(),
+            records: records.into_iter().map(shelved).collect(),
+            sequence: sequence.map_or(0, u64::from_be_bytes),
+        },
         standings: standings
             .into_iter()
             .map(of_peer)
@@ -288,8 +297,8 @@ mod tests {
         drop(first);
         let again = recall(folder.path());
         assert_eq!(again.standings.len(), 2);
-        assert_eq!(again.contacts[0].addresses, ["/ip4/192.0.2.1/tcp/1"]);
-        assert_eq!(again.sequence, 99);
+        assert_eq!(again.phone.contacts[0].addresses, ["/ip4/192.0.2.1/tcp/1"]);
+        assert_eq!(again.phone.sequence, 99);
     }
 
     #[test]
@@ -300,6 +309,6 @@ mod tests {
         assert!(recalled.standings.is_empty());
         recalled.memory.published(7);
         drop(recalled);
-        assert_eq!(recall(folder.path()).sequence, 7);
+        assert_eq!(recall(folder.path()).phone.sequence, 7);
     }
 }

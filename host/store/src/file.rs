@@ -103,10 +103,13 @@ fn look(path: &Path) -> Result<Place, OpenError> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Ok(Place::Unusable(format!("it can't be opened: {error}")))
         }
-        Err(error) => match Failure::of_io(error).on_open(path) {
-            OpenError::Corrupt { why, .. } => Ok(Place::Unusable(why)),
-            other => Err(other),
-        },
+        Err(error) => {
+            let error = Failure::of_io(error).on_open(path);
+            if let OpenError::Corrupt { why, .. } = error {
+                return Ok(Place::Unusable(why));
+            }
+            Err(error)
+        }
     }
 }
 

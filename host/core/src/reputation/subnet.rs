@@ -33,7 +33,7 @@ impl Subnet {
         match parts.next()?.parse::<IpAddr>().ok()?.to_canonical() {
             IpAddr::V4(ip) if ip.is_loopback() || ip.is_link_local() => None,
             IpAddr::V6(ip) if ip.is_loopback() || ip.is_unicast_link_local() => None,
-            ip => Some(Self::of_ip(ip)),
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => Some(Self::of_ip(ip)),
         }
     }
 }

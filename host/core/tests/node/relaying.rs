@@ -53,11 +53,12 @@ fn live(lone: &mut Lone, us: u64) -> Vec<(u32, CloseReason)> {
             gone.extend(closed(&orders));
             let probes: Vec<_> = orders
                 .iter()
-                .filter_map(|order| match order {
-                    Output::Transmit { link, frame: Frame::Probe { sequence }, .. } => {
-                        Some((link.0, *sequence))
-                    }
-                    _ => None,
+                .filter_map(|order| {
+                    let Output::Transmit { link, frame: Frame::Probe { sequence }, .. } = order
+                    else {
+                        return None;
+                    };
+                    Some((link.0, *sequence))
                 })
                 .collect();
             orders = probes
@@ -114,9 +115,8 @@ fn one_relay_is_enough_and_the_next_is_dialled_when_it_fails() {
     relayed_up(&mut lone, 5, Some(dial));
     assert!(dials(&lone.run(40_000)).is_empty());
     let orders = lone.unlink(5);
-    let address = orders.iter().find_map(|order| match order {
-        Output::Dial { address, .. } => Some(address.clone()),
-        _ => None,
+    let address = orders.iter().find_map(|order| {
+        if let Output::Dial { address, .. } = order { Some(address.clone()) } else { None }
     });
     assert_eq!(address, Some(circuit("192.0.2.2")));
 }

@@ -117,6 +117,9 @@ fn start_counting(
     ))
 }
 
+/// A transport whose connections are ready for a swarm.
+type Whole = Boxed<(PeerId, StreamMuxerBox)>;
+
 /// The ways around NATs, and the transport and its wires with circuits beside them. Every dial
 /// names an uplink below it.
 fn with_nat(
@@ -125,7 +128,7 @@ fn with_nat(
     wires: Box<dyn Wires>,
     ways: &Ways,
     reach: watch::Sender<Arc<Reach>>,
-) -> io::Result<(Nat, Boxed<(PeerId, StreamMuxerBox)>, WithCircuits)> {
+) -> io::Result<(Nat, Whole, WithCircuits)> {
     let me = options.keypair.public().to_peer_id();
     let identity = NatIdentity { me, security: Security::new(&options.keypair)? };
     let registry = Registry::default();

@@ -125,6 +125,23 @@ impl Told {
     }
 }
 
+fn published(sequence: u64, stored: usize) -> Told {
+    let text = match stored {
+        0 => "nobody took this node's record in the DHT; it is published again".to_owned(),
+        1 => "a node keeps this node's record in the DHT".to_owned(),
+        _ => format!("{stored} nodes keep this node's record in the DHT"),
+    };
+    Told::new("published", text).with("sequence", sequence).with("stored", stored)
+}
+
+fn crowded(key: &str, score_permille: u32) -> Told {
+    let short = &key[..16.min(key.len())];
+    let text = format!(
+        "nodes were made to lie next to the key {short}… of the DHT: lookups there go to more nodes"
+    );
+    Told::new("crowded", text).with("key", key).with("score_permille", score_permille)
+}
+
 fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
     match what {
         Happening::Node { event, uplink, .. } => {
@@ -162,24 +179,8 @@ fn tell(what: &Happening, link: Option<&LinkInfo>) -> Told {
                 .with("was", was)
                 .with("score", *score)
         }
-        Happening::Published { sequence, stored } => {
-            let text = match stored {
-                0 => "nobody took this node's record in the DHT; it is published again".to_owned(),
-                1 => "a node keeps this node's record in the DHT".to_owned(),
-                _ => format!("{stored} nodes keep this node's record in the DHT"),
-            };
-            Told::new("published", text).with("sequence", *sequence).with("stored", *stored)
-        }
-        Happening::Crowded { key, score_permille } => {
-            let short = &key[..16.min(key.len())];
-            let text = format!(
-                "nodes were made to lie next to the key {short}… of the DHT: lookups there go to \
-                 more nodes"
-            );
-            Told::new("crowded", text)
-                .with("key", key.as_str())
-                .with("score_permille", *score_permille)
-        }
+        Happening::Published { sequence, stored } => published(*sequence, *stored),
+        Happening::Crowded { key, score_permille } => crowded(key, *score_permille),
         Happening::Anomaly(open) => found("anomaly", sentence(open), open),
         Happening::AnomalyOver(open) => {
             found("anomaly-over", format!("{} is as usual again", open.about()), open)
