@@ -2,13 +2,13 @@
 //! finding out which addresses lead here.
 //!
 //! All of it is libp2p's, each part behind a fence of its own below `nat/`: circuit relay v2
-//! (client and server), DCUtR, AutoNAT v2 (client and server), UPnP. [`Nat`] is what the swarm
+//! (client and server), DCUtR, AutoNAT v2 (client and server), UPnP. `Nat` is what the swarm
 //! sees. It takes no part in connections of radios, lets nobody outside know of uplinks, and
 //! believes no address for being told: one counts as leading here when the config or the router
 //! says so, when a relay does, or when somebody has dialled it.
 //!
 //! What a node has of it lives as long as the swarm. The dials that it wants for links go out
-//! as [`NatEvent::Dial`], because whether a connection is a link is not decided here.
+//! as `NatEvent::Dial`, because whether a connection is a link is not decided here.
 
 mod behaviour;
 mod circuits;

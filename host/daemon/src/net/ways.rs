@@ -1,7 +1,7 @@
 //! The uplinks as whoever must choose one sees them, and the choice for addresses that name none.
 //!
 //! The Node's dials name their uplink. Those of libp2p's own protocols (queries, holes, probes)
-//! do not, so [`Routed`] names one before the transports see the address: that in whose subnet
+//! do not, so `Routed` names one before the transports see the address: that in whose subnet
 //! the address is; else the one over which the peer is already linked through a relay; else
 //! the first with a way out, metered ones last. Nothing is sent to addresses that no peer can
 //! have: an address of a stranger's telling must not lead to this machine itself.
