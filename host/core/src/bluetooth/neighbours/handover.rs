@@ -67,7 +67,7 @@ impl Neighbourhood {
         let floor = f64::from(self.config.sensitivity_dbm);
         let edge = self.config.model().dbm(self.config.leave_m()).max(floor);
         let Some(slope) = row.filter.trend_db_per_s(now) else {
-            return dbm < floor || (before && dbm < edge);
+            return dbm < floor || (before && dbm < edge + STEADY_DB);
         };
         let predicted = dbm + slope * (self.config.fade_ahead_us as f64 / 1e6);
         let falls = slope <= FALL_DB_PER_S && predicted < edge;
