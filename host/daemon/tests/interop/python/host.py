@@ -4,14 +4,19 @@ from contextlib import asynccontextmanager
 
 import trio
 from libp2p import new_host
-from libp2p.abc import IHost
+from libp2p.abc import INetStream, IHost
 from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.host.exceptions import StreamFailure
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from multiaddr import Multiaddr
 
 # Nothing that is asked of a node takes so long on any machine that works.
 PATIENCE_S = 30
+
+# Over QUIC, py-libp2p now and then gives up a stream of a young connection within milliseconds.
+TRIES = 3
 
 
 def transport_of(address: str) -> str:
@@ -36,3 +41,13 @@ async def connect(host: IHost, address: str) -> ID:
     with trio.fail_after(PATIENCE_S):
         await host.connect(info)
     return info.peer_id
+
+
+async def opened(host: IHost, peer: ID, protocol: TProtocol) -> INetStream:
+    """A stream for one protocol."""
+    for _ in range(TRIES - 1):
+        try:
+            return await host.new_stream(peer, [protocol])
+        except StreamFailure:
+            continue
+    return await host.new_stream(peer, [protocol])

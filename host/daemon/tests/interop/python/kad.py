@@ -7,7 +7,7 @@ from libp2p.kad_dht.pb.kademlia_pb2 import Message, Record
 from libp2p.peer.id import ID
 from libp2p.utils import encode_varint_prefixed, read_varint_prefixed_bytes
 
-from host import PATIENCE_S
+from host import PATIENCE_S, opened
 
 
 def protocol(network: str) -> TProtocol:
@@ -21,7 +21,7 @@ def protocol(network: str) -> TProtocol:
 
 async def ask(host: IHost, peer: ID, network: str, question: Message) -> Message:
     with trio.fail_after(PATIENCE_S):
-        stream = await host.new_stream(peer, [protocol(network)])
+        stream = await opened(host, peer, protocol(network))
         await stream.write(encode_varint_prefixed(question.SerializeToString()))
         answer = Message.FromString(await read_varint_prefixed_bytes(stream))
         await stream.close()

@@ -6,7 +6,7 @@ from libp2p.identity.identify.identify import ID as IDENTIFY
 from libp2p.identity.identify.identify import parse_identify_response
 from libp2p.utils.varint import read_length_prefixed_protobuf
 
-from host import PATIENCE_S
+from host import PATIENCE_S, opened
 
 PINGS = 3
 
@@ -14,7 +14,7 @@ PINGS = 3
 async def reach(node) -> None:
     async def identify():
         with trio.fail_after(PATIENCE_S):
-            stream = await node.host.new_stream(node.peer, [IDENTIFY])
+            stream = await opened(node.host, node.peer, IDENTIFY)
             answer = await read_length_prefixed_protobuf(stream, use_varint_format=True)
             await stream.close()
         told = parse_identify_response(answer)
