@@ -33,7 +33,7 @@ fn run_tests(arguments: &[String], required: &str) -> Result<(), Failure> {
     firewall();
     interop::lend()?;
     let mut command = cargo();
-    command.args(["test", "--workspace"]).args(arguments).env(REQUIRED, required);
+    command.args(["test", "--workspace", "--no-fail-fast"]).args(arguments).env(REQUIRED, required);
     run("the tests", &mut command, "The failing tests are listed above.")
 }
 
