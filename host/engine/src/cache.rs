@@ -24,8 +24,9 @@ use key::Key;
 
 /// First bytes of a file.
 const MAGIC: &[u8; 8] = b"pmcache\n";
-/// Grows with every change of what is checked before code is kept, or of the form of a file.
-const VERSION: u32 = 1;
+/// Grows with every change of what is checked or compiled before code is kept, or of the form of
+/// a file.
+const VERSION: u32 = 2;
 /// How the name of a file of code ends.
 const SUFFIX: &str = ".code";
 /// How the name of a file that is being written begins.

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use pointsman_core::policy::Strike;
 use pointsman_sdk::{Fault, Manifest, Settings, State, Value};
 use wasmtime::component::{Component, Instance, InstancePre, Linker};
-use wasmtime::{Store, Trap};
+use wasmtime::{Module, Store, Trap};
 
+use crate::bare::BareCode;
 use crate::bindings::common::pointsman::policy::types;
 use crate::bindings::common::{Policy, PolicyIndices};
 use crate::calls::Calls;
 use crate::error::{InspectError, Step};
+use crate::file::CORE_MODULE;
 use crate::guest::{Guest, Lines};
 use crate::limits::{HANDLES_MAX, Limits};
 use crate::ticker::Ticker;
@@ -22,6 +24,8 @@ use crate::ticker::Ticker;
 pub(crate) struct Compiled {
     pre: InstancePre<Guest>,
     common: PolicyIndices,
+    /// How a selector's instances are made, where its component is not needed for it.
+    bare: Option<BareCode>,
     pub(crate) ticker: Arc<Ticker>,
     limits: Limits,
 }
@@ -60,7 +64,7 @@ impl Compiled {
     ) -> Result<Self, InspectError> {
         let pre = linker.instantiate_pre(component).map_err(wrong_type)?;
         let common = PolicyIndices::new(&pre).map_err(wrong_type)?;
-        Ok(Self { pre, common, ticker, limits })
+        Ok(Self { pre, common, bare: None, ticker, limits })
     }
 
     /// Where a role's functions are.
@@ -72,6 +76,33 @@ impl Compiled {
         &self.limits
     }
 
+    /// Has selectors of this core module, which speaks this version, do without their component.
+    pub(crate) fn strip(&mut self, module: &Module, version: &str) {
+        self.bare = BareCode::new(module, version);
+    }
+
+    /// See [`Self::strip`].
+    pub(crate) fn bare(&self) -> Option<&BareCode> {
+        self.bare.as_ref()
+    }
+
+    /// A store for one instance, which is given so much time to start.
+    pub(crate) fn store(
+        &self,
+        name: &str,
+        allowance: Allowance,
+        budget_us: u32,
+        lines: Arc<Lines>,
+    ) -> Store<Guest> {
+        let guest = Guest::new(name, allowance, self.limits.table_elements, lines);
+        let mut store = Store::new(self.pre.engine(), guest);
+        store.limiter(|guest| guest);
+        store.set_hostcall_fuel(allowance.copied_bytes);
+        store.set_max_component_handles(HANDLES_MAX);
+        store.set_epoch_deadline(self.ticker.deadline(budget_us));
+        store
+    }
+
     /// Makes an instance; its start functions run within the budget.
     pub(crate) fn start(
         &self,
@@ -80,13 +111,7 @@ impl Compiled {
         budget_us: u32,
         lines: Arc<Lines>,
     ) -> Result<Started, StartError> {
-        let elements = self.limits.table_elements;
-        let guest = Guest::new(name, allowance.memory_bytes, elements, lines);
-        let mut store = Store::new(self.pre.engine(), guest);
-        store.limiter(|guest| guest);
-        store.set_hostcall_fuel(allowance.copied_bytes);
-        store.set_max_component_handles(HANDLES_MAX);
-        store.set_epoch_deadline(self.ticker.deadline(budget_us));
+        let mut store = self.store(name, allowance, budget_us, lines);
         let failed = |error, store: &Store<Guest>| {
             StartError::Failed(Step::Start, strike(&error, store.data()))
         };
@@ -108,6 +133,11 @@ impl Started {
         indices: &C::Indices,
     ) -> Result<(), InspectError> {
         C::load(indices, &mut self.store, &self.instance).map(drop).map_err(wrong_type)
+    }
+
+    /// The core module that the component exports, where it may be run without it.
+    pub(crate) fn core_module(&mut self) -> Option<Module> {
+        self.instance.get_module(&mut self.store, CORE_MODULE)
     }
 
     /// Who it says that it is.

@@ -6,16 +6,19 @@ use core::fmt::Write as _;
 use pointsman_core::limits::MODULE_BYTES_MAX;
 use pointsman_core::policy::Role;
 use sha2::{Digest, Sha256};
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{CanonicalFunction, CanonicalOption, Parser, Payload, Validator, WasmFeatures};
 
 use crate::error::InspectError;
 
 /// The package of the interfaces.
-const PACKAGE: &str = "pointsman:policy/";
+pub(crate) const PACKAGE: &str = "pointsman:policy/";
 /// The versions that this host speaks: all that begin so.
 pub(crate) const VERSION: &str = "0.1";
 /// What a module may import.
 const IMPORTS: [&str; 2] = ["host-log", "types"];
+/// Under which name a component exports the core module that it was made of, where the module
+/// may be run without it. No interface is called so.
+pub(crate) const CORE_MODULE: &str = "core-module";
 /// What every policy exports beside the interface of its role.
 const EXPORTS: [&str; 2] = ["lifecycle", "learner"];
 /// The proposals that a module may use. Left out is what is not deterministic, what needs a
@@ -53,9 +56,10 @@ impl File {
         if bytes.starts_with(b"\x7fELF") {
             return Err(InspectError::Precompiled);
         }
-        let component = if Parser::is_component(bytes) {
+        let is_core = Parser::is_core_wasm(bytes);
+        let mut component = if Parser::is_component(bytes) {
             bytes.to_vec()
-        } else if Parser::is_core_wasm(bytes) {
+        } else if is_core {
             component_of(bytes)?
         } else {
             return Err(InspectError::NotWasm);
@@ -63,9 +67,12 @@ impl File {
         Validator::new_with_features(FEATURES)
             .validate_all(&component)
             .map_err(|error| InspectError::Malformed(error.to_string()))?;
-        let (imports, exports) = names(&component)?;
+        let Outline { imports, exports, is_utf8 } = Outline::of(&component)?;
         check_imports(&imports)?;
         let (role, version) = role(&exports)?;
+        if is_core && is_utf8 && role == Role::Selector {
+            export_core_module(&mut component);
+        }
         let imports = imports.into_iter().filter(|name| !is_types(name)).collect();
         Ok(Self { component, role, version, imports, digest: digest(bytes), size: bytes.len() })
     }
@@ -89,36 +96,79 @@ fn component_of(module: &[u8]) -> Result<Vec<u8>, InspectError> {
         .map_err(|error| InspectError::Incomplete(format!("{error:#}")))
 }
 
-/// The names that the outermost component imports and exports.
-fn names(component: &[u8]) -> Result<(Vec<String>, Vec<String>), InspectError> {
-    let malformed =
-        |error: wasmparser::BinaryReaderError| InspectError::Malformed(error.to_string());
-    let (mut imports, mut exports, mut depth) = (Vec::new(), Vec::new(), 0_usize);
-    for payload in Parser::new(0).parse_all(component) {
-        let payload = payload.map_err(malformed)?;
-        if matches!(payload, Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) {
-            depth += 1;
-        } else if matches!(payload, Payload::End(_)) {
-            depth = depth.saturating_sub(1);
-        } else if depth == 0
-            && let Payload::ComponentImportSection(section) = payload
-        {
-            for import in section {
-                imports.push(import.map_err(malformed)?.name.name.to_owned());
-            }
-        } else if depth == 0
-            && let Payload::ComponentExportSection(section) = payload
-        {
-            for export in section {
-                exports.push(export.map_err(malformed)?.name.name.to_owned());
+/// Has a component export its first core module, which is the one that it was made of.
+///
+/// An export section of the component model's binary format: its number and size, one export
+/// with its name, that it is core module 0, and no type.
+fn export_core_module(component: &mut Vec<u8>) {
+    let name = CORE_MODULE.as_bytes();
+    let length = name.len() as u8;
+    component.extend([11, length + 7, 1, 0, length]);
+    component.extend(name);
+    component.extend([0, 0x11, 0, 0]);
+}
+
+/// What the outermost component says of itself.
+#[derive(Debug, Default)]
+struct Outline {
+    imports: Vec<String>,
+    exports: Vec<String>,
+    /// No string of a core module is in any other encoding.
+    is_utf8: bool,
+}
+
+impl Outline {
+    fn of(component: &[u8]) -> Result<Self, InspectError> {
+        let mut outline = Self { is_utf8: true, ..Self::default() };
+        outline.read(component).map_err(|error| InspectError::Malformed(error.to_string()))?;
+        Ok(outline)
+    }
+
+    fn read(&mut self, component: &[u8]) -> wasmparser::Result<()> {
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(component) {
+            let payload = payload?;
+            if matches!(payload, Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) {
+                depth += 1;
+            } else if matches!(payload, Payload::End(_)) {
+                depth = depth.saturating_sub(1);
+            } else if depth == 0 {
+                self.read_section(payload)?;
             }
         }
+        Ok(())
     }
-    Ok((imports, exports))
+
+    fn read_section(&mut self, section: Payload<'_>) -> wasmparser::Result<()> {
+        if let Payload::ComponentImportSection(section) = section {
+            for import in section {
+                self.imports.push(import?.name.name.to_owned());
+            }
+        } else if let Payload::ComponentExportSection(section) = section {
+            for export in section {
+                self.exports.push(export?.name.name.to_owned());
+            }
+        } else if let Payload::ComponentCanonicalSection(section) = section {
+            for function in section {
+                self.is_utf8 &= is_utf8(&function?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_utf8(function: &CanonicalFunction) -> bool {
+    let (CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. }) =
+        function
+    else {
+        return true;
+    };
+    let others = [CanonicalOption::UTF16, CanonicalOption::CompactUTF16];
+    !options.iter().any(|option| others.contains(option))
 }
 
 /// The interface and version of a name of our package.
-fn interface(name: &str) -> Option<(&str, &str)> {
+pub(crate) fn interface(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix(PACKAGE)?.split_once('@')
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::ResourceLimiter;
 
 use crate::bindings::common::pointsman::policy::{host_log, types};
+use crate::compiled::Allowance;
 use crate::limits::{INSTANCES_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, MEMORIES_MAX, TABLES_MAX};
 
 /// How many lines a policy has logged in a second. All its instances count together, so that
@@ -32,6 +33,10 @@ pub(crate) struct Guest {
     memory_bytes: usize,
     memory_left: usize,
     table_left: usize,
+    /// What a call may copy from guest to host, in bytes.
+    copied_bytes: usize,
+    /// It gives room or takes it back, and may call nothing meanwhile.
+    pub(crate) may_call: bool,
     /// Something was refused since this was last cleared.
     pub(crate) was_refused: bool,
     /// The host's clock at the question, in microseconds.
@@ -40,18 +45,21 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// For an instance with so much linear memory and table.
+    /// For an instance that may use so much, and as many elements of tables.
     pub(crate) fn new(
         name: &str,
-        memory_bytes: usize,
+        allowance: Allowance,
         table_elements: usize,
         lines: Arc<Lines>,
     ) -> Self {
+        let Allowance { memory_bytes, copied_bytes } = allowance;
         Self {
             name: name.to_owned(),
             memory_bytes,
             memory_left: memory_bytes,
             table_left: table_elements,
+            copied_bytes,
+            may_call: true,
             was_refused: false,
             now_us: 0,
             lines,
@@ -61,6 +69,31 @@ impl Guest {
     /// Linear memory that it has, in bytes.
     pub(crate) fn memory_used(&self) -> usize {
         self.memory_bytes - self.memory_left
+    }
+
+    /// What a call may copy from guest to host, in bytes.
+    pub(crate) fn copied_bytes(&self) -> usize {
+        self.copied_bytes
+    }
+
+    /// Whether it may call the host now, as an error where it may not.
+    pub(crate) fn ensure_may_call(&self) -> wasmtime::Result<()> {
+        wasmtime::ensure!(self.may_call, "the host is called where nothing may be called");
+        Ok(())
+    }
+
+    /// A line of its log. An error of a policy is a warning here: the host goes on.
+    pub(crate) fn log(&self, level: u8, line: &str) {
+        if !self.lines.count(self.now_us / 1_000_000) {
+            return;
+        }
+        let text = line.get(..line.floor_char_boundary(LOG_LINE_BYTES_MAX)).unwrap_or(line);
+        let policy = self.name.as_str();
+        match level {
+            0 | 1 => tracing::warn!(policy, "{}", text.escape_debug()),
+            2 => tracing::info!(policy, "{}", text.escape_debug()),
+            _ => tracing::debug!(policy, "{}", text.escape_debug()),
+        }
     }
 }
 
@@ -109,18 +142,8 @@ impl ResourceLimiter for Guest {
 impl types::Host for Guest {}
 
 impl host_log::Host for Guest {
-    /// An error of a policy is a warning here: the host goes on.
     fn emit(&mut self, level: u8, msg: String) {
-        if !self.lines.count(self.now_us / 1_000_000) {
-            return;
-        }
-        let text = msg.get(..msg.floor_char_boundary(LOG_LINE_BYTES_MAX)).unwrap_or(&msg);
-        let policy = self.name.as_str();
-        match level {
-            0 | 1 => tracing::warn!(policy, "{}", text.escape_debug()),
-            2 => tracing::info!(policy, "{}", text.escape_debug()),
-            _ => tracing::debug!(policy, "{}", text.escape_debug()),
-        }
+        self.log(level, &msg);
     }
 }
 
@@ -133,7 +156,8 @@ mod tests {
         let lines = Arc::new(Lines::default());
         let mut said = 0;
         for _ in 0..10 {
-            let guest = Guest::new("loud", 0, 0, Arc::clone(&lines));
+            let nothing = Allowance { memory_bytes: 0, copied_bytes: 0 };
+            let guest = Guest::new("loud", nothing, 0, Arc::clone(&lines));
             // Made, and then asked.
             for second in [0, 7, 7, 7, 7, 7] {
                 said += u32::from(guest.lines.count(second));

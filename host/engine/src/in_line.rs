@@ -6,47 +6,59 @@ use core::fmt;
 use crate::bindings::failover::FailoverRole;
 use crate::bindings::failover::exports::pointsman::policy::failover as wit;
 use crate::bindings::selector::SelectorRole;
+use crate::calls::Chooser;
+use crate::guest::Guest;
 use crate::warm::Warm;
 use pointsman_core::policy::{Failover, FailoverQuestion, Selector, SelectorQuestion, Strike};
 use pointsman_sdk::failover::{Event, Resend, Verdict};
+use wasmtime::Store;
 
 /// A selector in WebAssembly.
-pub struct WasmSelector(pub(crate) Warm<SelectorRole>);
+pub struct WasmSelector(pub(crate) Warm<Chooser>);
 
 impl fmt::Debug for WasmSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WasmSelector").field(&self.0.name()).finish()
+        let mut told = f.debug_struct("WasmSelector");
+        told.field("name", &self.0.name()).field("is_bare", &self.0.is_bare()).finish()
     }
 }
 
 impl Selector for WasmSelector {
     fn choose(&mut self, question: &SelectorQuestion) -> Result<u64, Strike> {
-        let q = question;
-        self.0.ask(q.now_us, |role, store| {
-            role.pointsman_policy_selector().call_choose(
-                store,
-                q.now_us,
-                q.seed,
-                q.peer,
-                q.class,
-                q.flags,
-                q.head_bytes,
-                q.head_age_us,
-                q.deadline_left_us,
-                q.backlog_bytes,
-                q.backlog_above_bytes,
-                q.duplicate_budget_bytes,
-                q.tried_paths,
-                q.standing,
-                q.battery_permille,
-                &q.paths,
-            )
+        self.0.ask(question.now_us, |chooser, store| match chooser {
+            Chooser::Bare(selector) => selector.choose(store, question),
+            Chooser::Component(role) => choose(role, store, question),
         })
     }
 
     fn mean_cost_ns(&self) -> Option<u32> {
         self.0.mean_cost_ns()
     }
+}
+
+fn choose(
+    role: &SelectorRole,
+    store: &mut Store<Guest>,
+    q: &SelectorQuestion,
+) -> wasmtime::Result<u64> {
+    role.pointsman_policy_selector().call_choose(
+        store,
+        q.now_us,
+        q.seed,
+        q.peer,
+        q.class,
+        q.flags,
+        q.head_bytes,
+        q.head_age_us,
+        q.deadline_left_us,
+        q.backlog_bytes,
+        q.backlog_above_bytes,
+        q.duplicate_budget_bytes,
+        q.tried_paths,
+        q.standing,
+        q.battery_permille,
+        &q.paths,
+    )
 }
 
 /// A failover policy in WebAssembly.

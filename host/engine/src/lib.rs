@@ -18,6 +18,7 @@
 pub mod forms;
 
 mod aside;
+mod bare;
 mod bindings;
 mod cache;
 mod calls;

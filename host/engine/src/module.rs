@@ -14,8 +14,7 @@ use crate::bindings::anomaly::AnomalyRole;
 use crate::bindings::common;
 use crate::bindings::failover::FailoverRole;
 use crate::bindings::reputation::ReputationRole;
-use crate::bindings::selector::SelectorRole;
-use crate::calls::Calls;
+use crate::calls::{Calls, Chooser};
 use crate::compiled::{Allowance, Compiled, StartError, settings_into, state_into};
 use crate::error::{InspectError, LoadError};
 use crate::file::File;
@@ -76,16 +75,19 @@ impl core::fmt::Debug for Module {
 impl Module {
     /// Checks the types of compiled code, and asks it who it is.
     pub(crate) fn open(
-        compiled: Compiled,
+        mut compiled: Compiled,
         file: File,
         was_cached: bool,
     ) -> Result<Self, InspectError> {
-        let manifest = match file.role {
-            Role::Selector => described::<SelectorRole>(&compiled)?,
+        let (manifest, core) = match file.role {
+            Role::Selector => described::<Chooser>(&compiled)?,
             Role::Failover => described::<FailoverRole>(&compiled)?,
             Role::Reputation => described::<ReputationRole>(&compiled)?,
             Role::Anomaly => described::<AnomalyRole>(&compiled)?,
         };
+        if let Some(core) = core {
+            compiled.strip(&core, &file.version);
+        }
         let (manifest, schema) = checked(manifest)?;
         let File { role, version, imports, digest, size, .. } = file;
         let inspection = Inspection { role, version, digest, size, imports, manifest };
@@ -217,8 +219,11 @@ impl Module {
     }
 }
 
-/// Starts an instance, only to look at it.
-fn described<C: Calls>(compiled: &Compiled) -> Result<Manifest, InspectError> {
+/// Starts an instance, only to look at it: who it is, and its core module where that can be run
+/// by itself.
+fn described<C: Calls>(
+    compiled: &Compiled,
+) -> Result<(Manifest, Option<wasmtime::Module>), InspectError> {
     let limits = *compiled.limits();
     let indices = compiled.indices::<C>()?;
     let failed = |error| match error {
@@ -230,6 +235,7 @@ fn described<C: Calls>(compiled: &Compiled) -> Result<Manifest, InspectError> {
     let mut started =
         compiled.start("unnamed", allowance, limits.load_us, Arc::default()).map_err(failed)?;
     started.check_types::<C>(&indices)?;
+    let core = started.core_module();
     let deadline = compiled.ticker.deadline(limits.load_us);
-    started.describe(deadline).map_err(failed)
+    Ok((started.describe(deadline).map_err(failed)?, core))
 }

@@ -17,10 +17,12 @@ use std::time::{Duration, Instant};
 use pointsman_core::policy::Strike;
 use wasmtime::Store;
 
+use crate::bare::{BareCode, BareSelector};
 use crate::bindings::common::pointsman::policy::types;
 use crate::calls::Calls;
 use crate::compiled::{Allowance, Compiled, StartError, strike};
 use crate::cost::MeanCost;
+use crate::error::Step;
 use crate::guest::{Guest, Lines};
 
 /// All that it takes to make an instance that is ready.
@@ -43,21 +45,46 @@ pub(crate) struct Live<C> {
 impl<C: Calls> Blueprint<C> {
     /// Makes an instance, each step within the budget.
     pub(crate) fn build(&self, budget_us: u32) -> Result<Live<C>, StartError> {
+        if let (Some(calls), Some(code)) = (C::BARE, self.compiled.bare()) {
+            let (store, selector) = self.build_bare(code, budget_us)?;
+            return Ok(Live { store, calls: calls(selector) });
+        }
         let lines = Arc::clone(&self.lines);
         let mut started = self.compiled.start(&self.name, self.allowance, budget_us, lines)?;
         let deadline = self.compiled.ticker.deadline(budget_us);
         started.configure(deadline, &self.settings, self.learned.as_ref())?;
         let mut store = started.store;
-        let calls = C::load(&self.indices, &mut store, &started.instance).map_err(|error| {
-            StartError::Failed(crate::error::Step::Start, strike(&error, store.data()))
-        })?;
+        let calls = C::load(&self.indices, &mut store, &started.instance)
+            .map_err(|error| failed(Step::Start, &error, &store))?;
         Ok(Live { store, calls })
+    }
+
+    /// The same without a component.
+    fn build_bare(
+        &self,
+        code: &BareCode,
+        budget_us: u32,
+    ) -> Result<(Store<Guest>, BareSelector), StartError> {
+        let Self { compiled, name, lines, .. } = self;
+        let mut store = compiled.store(name, self.allowance, budget_us, Arc::clone(lines));
+        let selector =
+            code.start(&mut store).map_err(|error| failed(Step::Start, &error, &store))?;
+        store.set_epoch_deadline(compiled.ticker.deadline(budget_us));
+        let answer = selector.configure(&mut store, &self.settings, self.learned.as_ref());
+        answer
+            .map_err(|error| failed(Step::Configure, &error, &store))?
+            .map_err(StartError::Refused)?;
+        Ok((store, selector))
     }
 
     /// The same off the loop, where each step may take as long as at the first load.
     pub(crate) fn build_at_leisure(&self) -> Result<Live<C>, StartError> {
         self.build(self.compiled.limits().load_us)
     }
+}
+
+fn failed(step: Step, error: &wasmtime::Error, store: &Store<Guest>) -> StartError {
+    StartError::Failed(step, strike(error, store.data()))
 }
 
 enum State<C> {
@@ -94,6 +121,11 @@ impl<C: Calls> Warm<C> {
 
     pub(crate) fn name(&self) -> &str {
         &self.blueprint.name
+    }
+
+    /// Whether its instances do without their component.
+    pub(crate) fn is_bare(&self) -> bool {
+        C::BARE.is_some() && self.blueprint.compiled.bare().is_some()
     }
 
     /// What a question costs on average, in nanoseconds.

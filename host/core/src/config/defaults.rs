@@ -15,8 +15,13 @@ const PORT: u16 = 4001;
 /// and a preempted thread, and still fit a hundred times into the suspicion of a lost packet.
 const BUDGET_US: u32 = 500;
 
+/// A policy in Rust or C takes little more than its stack of 1 MiB. What it has bounds by how much
+/// one instruction, which can't be interrupted, may delay the loop: 1 ms for each MiB.
+const MEMORY_MIB: u32 = 4;
+
 /// Asked off the loop, where nobody waits: 50 ms.
 const ASIDE_BUDGET_US: u32 = 50_000;
+const ASIDE_MEMORY_MIB: u32 = 16;
 
 impl Default for Config {
     fn default() -> Self {
@@ -33,10 +38,10 @@ impl Default for Config {
             bluetooth: RadioConfig::default(),
             nat: NatConfig::default(),
             node: NodeConfig::default(),
-            selector: embedded("fastest-first", BUDGET_US, BUDGET_US / 2),
-            failover: embedded("standby", BUDGET_US, BUDGET_US / 2),
-            reputation: embedded("beta", ASIDE_BUDGET_US, ASIDE_BUDGET_US / 10),
-            anomaly: embedded("thresholds", ASIDE_BUDGET_US, ASIDE_BUDGET_US / 10),
+            selector: in_line("fastest-first"),
+            failover: in_line("standby"),
+            reputation: aside("beta"),
+            anomaly: aside("thresholds"),
             policy: PolicyRules::default(),
             control_socket: None,
             log_level: "info".to_owned(),
@@ -130,13 +135,24 @@ impl Default for PolicyRules {
     }
 }
 
-fn embedded(name: &str, budget_us: u32, mean_us: u32) -> PolicyConfig {
+/// For a role that is asked in line.
+fn in_line(name: &str) -> PolicyConfig {
+    PolicyConfig {
+        budget_us: BUDGET_US,
+        mean_us: BUDGET_US / 2,
+        memory_mib: MEMORY_MIB,
+        ..aside(name)
+    }
+}
+
+/// For a role that is asked off the loop.
+fn aside(name: &str) -> PolicyConfig {
     PolicyConfig {
         module: Module::Embedded(name.to_owned()),
         digest: None,
-        budget_us,
-        mean_us,
-        memory_mib: 16,
+        budget_us: ASIDE_BUDGET_US,
+        mean_us: ASIDE_BUDGET_US / 10,
+        memory_mib: ASIDE_MEMORY_MIB,
         settings: Vec::new(),
     }
 }

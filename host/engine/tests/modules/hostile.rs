@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::guests::{
     BUDGET_US, FAILOVER, Guest, SELECTOR, TIGHT_US, engine_with, failover_of, failover_question,
-    question, selector_of, terms,
+    open, question, selector_of, terms,
 };
+use pointsman_core::config::Config;
 use pointsman_core::policy::slot::{FailoverSlot, SelectorSlot};
 use pointsman_core::policy::{Selector as _, Strike};
-use pointsman_engine::{InspectError, Limits, LoadError, Step, WasmSelector};
+use pointsman_engine::{InspectError, Limits, LoadError, Step, Terms, WasmSelector};
 use pointsman_sdk::Settings;
 use pointsman_sdk::selector::Verdict;
 
@@ -84,6 +85,29 @@ fn filling_all_memory_again_and_again_is_stopped_after_one_such_instruction() {
     // some more on a busy machine.
     let best = took.min().expect("five were asked");
     assert!(best <= Duration::from_millis(60), "it was stopped: {best:?}");
+}
+
+#[test]
+fn filling_all_memory_that_a_slot_gives_by_default_ends_within_10_ms_over_its_budget() {
+    let fills = Guest {
+        choose: "(drop (memory.grow (i32.const 62)))
+            (loop $again
+                (memory.fill (i32.const 0) (i32.const 7) (i32.mul (memory.size) (i32.const 65536)))
+                (br $again)) unreachable",
+        ..SELECTOR
+    };
+    let memory_bytes = (Config::default().selector.memory_mib as usize) << 20;
+    assert_eq!(memory_bytes, 64 << 16, "it grows by all but the two pages that it begins with");
+    let (module, none) = (open(&fills.bytes()).expect("it is sound"), Settings::default());
+    let took = (1..=5).map(|second| {
+        let terms = Terms { memory_bytes, ..terms(&none, TIGHT_US) };
+        let mut policy = module.selector(&terms).expect("it is ready");
+        let began = Instant::now();
+        assert_eq!(policy.choose(&question(second * 1_000_000)), Err(Strike::TimedOut));
+        began.elapsed()
+    });
+    let best = took.min().expect("five were asked");
+    assert!(best <= Duration::from_millis(11), "it was stopped: {best:?}");
 }
 
 #[test]

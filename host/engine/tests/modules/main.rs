@@ -1,6 +1,7 @@
 //! Modules of every kind against the engine.
 
 mod aside;
+mod bare;
 mod by_role;
 mod cache;
 mod children;

@@ -8,7 +8,7 @@ use pointsman_core::policy::{Role, builtin};
 use pointsman_sdk::{Settings, Value};
 
 /// The module that `cargo xtask policies` built.
-fn module(name: &str) -> Vec<u8> {
+pub(crate) fn module(name: &str) -> Vec<u8> {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/policies");
     let folder = std::env::var_os("POINTSMAN_POLICIES").map_or(built, PathBuf::from);
     let file = folder.join(name).with_extension("wasm");
