@@ -44,8 +44,8 @@ const MIXING: Guest = Guest {
                 (call $texts (local.get $at)) (return))
             unreachable)
         (data (i32.const 1116) "\03\00\00\00\00\00\00\00\00\00\00\00\40\00\00\00")
-        (data (i32.const 1132) "\a4\06\00\00\6a\00\00\00") (data (i32.const 1700)
-        "on: boolean = true  a\nsize: integer = 5  b\nname: text = \"\"  c\nlist: integers = []  d\nnames: texts = []  e\n         ")"#,
+        (data (i32.const 1132) "\a4\06\00\00\8a\00\00\00") (data (i32.const 1700)
+        "on: boolean = true  a\nsize: integer -9..=9 = 5  b\nname: text = \"\"  c\nlist: integers -9..=9223372036854775807 = []  d\nnames: texts = []  e\n")"#,
     configure: "(block $end (loop $next
             (br_if $end (i32.eqz (local.get 1)))
             (call $setting (local.get 0))
@@ -61,7 +61,8 @@ const MIXING: Guest = Guest {
 
 /// The policy of a core module, and of the same module as a component.
 fn both(core: &[u8], terms: &Terms<'_>) -> [WasmSelector; 2] {
-    let mut encoder = wit_component::ComponentEncoder::default().module(core).expect("a module");
+    let mut encoder = wit_component::ComponentEncoder::default();
+    let encoder = encoder.module(core).expect("a module");
     let component = encoder.encode().expect("it has metadata");
     [core, &component].map(|bytes| {
         engine().open(bytes).expect("it is sound").selector(terms).expect("it is ready")
