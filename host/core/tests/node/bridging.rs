@@ -80,18 +80,20 @@ fn a_bridge_is_none_any_more_when_the_peer_itself_is_linked() {
 }
 
 #[test]
-fn a_bridge_is_none_any_more_when_its_word_lapses() {
-    let mut judged = scene();
-    judged.says(5, linked(MISSED));
-    misbehaves(&mut judged, PEER);
-    judged.says(5, linked(MISSED));
-    judged.observed(MISSED, Cause::QueryAnswered, 20_000);
-    judged.run(3_500);
-    judged.observed(PEER, Cause::PutFlood, 2_000);
-    judged.run(2);
-    assert!(is_kept(&judged));
-    judged.run(120);
-    assert!(!is_kept(&judged), "who misbehaves can't renew its word");
+fn a_bridge_is_none_any_more_when_its_word_lapses_and_who_misbehaves_cannot_renew_it() {
+    for (renews, lasts) in [(true, vec![MISSED]), (false, vec![])] {
+        let mut judged = scene();
+        judged.says(5, linked(MISSED));
+        if !renews {
+            judged.observed(PEER, Cause::PutFlood, 2_000);
+        }
+        judged.run(1_800);
+        judged.says(5, linked(MISSED));
+        judged.run(1_780);
+        assert_eq!(judged.why(PEER).bridge_to, [MISSED]);
+        judged.run(40);
+        assert_eq!(judged.why(PEER).bridge_to, lasts, "{renews}");
+    }
 }
 
 #[test]

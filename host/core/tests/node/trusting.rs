@@ -283,7 +283,7 @@ fn a_bridge_is_not_evicted() {
     let link = 1000 + victims.iter().position(|&peer| peer == victim).expect("one") as u32 + 1;
     judged.observed(victim, Cause::QueryAnswered, 20);
     judged.observed(friend(1), Cause::QueryAnswered, 20);
-    judged.run(6);
+    judged.run(15);
     judged.says(link, vec![Word { about: friend(1), linked: true, score: None }]);
     judged.observed(victim, Cause::BadRecord, 50);
     judged.run(2);
