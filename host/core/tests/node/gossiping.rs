@@ -191,9 +191,9 @@ fn why(world: &World, of: NodeIndex, about: NodeIndex) -> Explanation {
     world.site(of).node.as_ref().expect("running").why(&about).expect("known")
 }
 
-#[test]
-fn of_three_in_a_line_the_middle_tells_each_end_of_the_other() {
-    let mut world = World::new(3, config());
+/// Three nodes in a line that all know of each other, after 45 s.
+fn line(seed: u64) -> (World, [NodeIndex; 3]) {
+    let mut world = World::new(seed, config());
     let [left, right] = [(); 2].map(|()| world.segment(Wire::of_latency_us(3_000)));
     let nodes = [world.node(&[left]), world.node(&[left, right]), world.node(&[right])];
     let [a, b, c] = nodes;
@@ -205,6 +205,12 @@ fn of_three_in_a_line_the_middle_tells_each_end_of_the_other() {
         world.run_for(SECOND_US);
         answer(&mut world, &nodes, &mut answered);
     }
+    (world, nodes)
+}
+
+#[test]
+fn of_three_in_a_line_the_middle_tells_each_end_of_the_other() {
+    let (world, [a, b, c]) = line(3);
     for (end, other) in [(a, c), (c, a)] {
         let heard = why(&world, end, other);
         assert_eq!(heard.links, 0);
@@ -214,4 +220,9 @@ fn of_three_in_a_line_the_middle_tells_each_end_of_the_other() {
         assert!((1..=200).contains(&heard.score.effective()), "a fifth at most: {heard:?}");
     }
     assert_eq!(why(&world, b, c).hearsay, None, "the ends know only the middle");
+}
+
+#[test]
+fn the_same_seed_has_the_same_told() {
+    assert_eq!(line(4).0.trace(), line(4).0.trace());
 }
