@@ -115,13 +115,14 @@ impl Node {
     /// Tells a peer what it lacks of what is said, the oldest first, as much as fits.
     fn gossip_with(&mut self, number: PeerNumber, link: LinkId, said: &[(u64, PeerNumber)]) {
         let Some(peer) = self.peers.get(number) else { return };
-        let mut upto = peer.told.upto;
+        let known = said.partition_point(|&(change, _)| change <= peer.told.upto);
+        let mut upto = self.changes;
         let mut words = Vec::new();
-        for &(change, about) in &said[said.partition_point(|&(change, _)| change <= upto)..] {
+        for &(change, about) in &said[known..] {
             if words.len() == WORDS_PER_FRAME_MAX {
+                upto = change - 1;
                 break;
             }
-            upto = change;
             let about = self.peers.get(about).filter(|about| about.number != number);
             words.extend(about.map(word));
         }

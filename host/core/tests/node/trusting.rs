@@ -286,7 +286,7 @@ fn a_bridge_is_not_evicted() {
     judged.run(15);
     judged.says(link, vec![Word { about: friend(1), linked: true, score: None }]);
     judged.observed(victim, Cause::BadRecord, 50);
-    judged.run(2);
+    judged.run(10);
     assert!(judged.level(victim) >= Level::Discouraged);
     judged.orders.clear();
     judged.link(6, PEER, HOME);
