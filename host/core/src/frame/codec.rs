@@ -27,9 +27,10 @@ const PROBE: u8 = 4;
 const CREDIT: u8 = 5;
 const BYE: u8 = 6;
 const FLOOR: u8 = 7;
+/// The first of the kinds that a version skips where it does not know them.
 const HEARSAY: u8 = 64;
-/// From here on kinds that a version does not know are skipped.
-const SKIPPED_MIN: u8 = 64;
+/// From here on this version knows none.
+const SKIPPED_MIN: u8 = HEARSAY + 1;
 
 const CLASS_BITS: u8 = 0b011;
 const ORDERED_BIT: u8 = 0b100;
