@@ -14,7 +14,8 @@
 //! | 5 | credit | class (byte), `bytes` |
 //! | 6 | bye | code (byte) |
 //! | 7 | floor | class (byte), `message` |
-//! | 64 to 255 | unknown | anything; skipped |
+//! | 64 | hearsay | number of words; then for each: `about` (32 bytes), flags (byte), and where they say so `score` + 1000 |
+//! | 65 to 255 | unknown | anything; skipped |
 //!
 //! - Integers are LEB128 varints of at most 10 bytes, in their shortest form only: the last
 //!   byte is 0 only where it is the first.
@@ -29,6 +30,11 @@
 //! - A message is at most [`crate::limits::MESSAGE_BYTES_MAX`] bytes and never empty. Its pieces
 //!   lie on a grid: `offset` is a multiple of [`crate::limits::PIECE_BYTES_MAX`], and the piece
 //!   has as many bytes as that or, at the message's end, `length - offset`.
+//! - Hearsay has 1 to [`crate::limits::WORDS_PER_FRAME_MAX`] words, in the order of the peers
+//!   that they are about, of each at most one. A word's flags are `linked` (bit 0) and whether
+//!   it has a score (bit 1); the others are 0. A score is within the range of
+//!   [`Standing`](pointsman_sdk::reputation::Standing). Nothing else may rest on this frame:
+//!   versions that do not know it skip it.
 //! - Hello alone may be longer than its fields, because it is read before the two sides have
 //!   agreed on a version. Any other frame that goes on behind its last field is an error.
 //!
@@ -44,6 +50,8 @@ mod varint;
 use bytes::Bytes;
 use pointsman_sdk::selector::Class;
 
+use crate::id::PeerId;
+
 pub use codec::{DATA_HEADER_BYTES_MAX, decode, encode, encode_framed, encoded_len};
 pub use reader::FrameReader;
 
@@ -55,7 +63,7 @@ pub const VERSION_MIN: u16 = 1;
 /// One of a link's substreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
-    /// Hellos, acknowledgements, probes and grants.
+    /// Hellos, acknowledgements, probes, grants and hearsay.
     Control,
     /// Data of a class.
     Data(Class),
@@ -143,6 +151,17 @@ pub struct Ack {
     pub ranges: Vec<(u64, u64)>,
 }
 
+/// What a peer says of another one, from what it saw itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Of whom.
+    pub about: PeerId,
+    /// Whether the sender has a link to it.
+    pub linked: bool,
+    /// Where it stands with the sender first hand; `None` where that was never judged.
+    pub score: Option<i32>,
+}
+
 /// Why a peer ends a link, as told to the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -207,7 +226,10 @@ pub enum Frame {
         /// The number.
         message: u64,
     },
-    /// A kind of 64 or above that this version does not know: skipped.
+    /// Kind 64, control channel: what the sender says of others, all that is new or a part of
+    /// it. A word replaces the sender's earlier one about the same peer.
+    Hearsay(Vec<Word>),
+    /// A kind of 65 or above, that this version does not know: skipped.
     Unknown(u8),
 }
 

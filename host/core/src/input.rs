@@ -303,18 +303,6 @@ pub enum Input {
         /// How often: 1 for a single event.
         weight: u32,
     },
-    /// A peer says where another one stands with it.
-    Hearsay {
-        /// Who says it, as proven.
-        from: PeerId,
-        /// Of whom.
-        about: PeerId,
-        /// From [`Standing::SCORE_MIN`] to [`Standing::SCORE_MAX`].
-        score: i32,
-    },
-    /// The peers without whom a part of the network could not be reached, all of them: none is
-    /// shunned or evicted.
-    Bridges(Vec<PeerId>),
     /// What was stored of peers and subnets in earlier runs.
     Recalled(Vec<Recollection>),
 }

@@ -53,6 +53,17 @@ pub const CAUSES_PER_PEER_MAX: usize = 12;
 /// Words of others that are kept about one peer.
 pub const HEARSAY_PER_PEER_MAX: usize = 8;
 
+/// Words in one frame of hearsay: 1.1 kB, which a narrow radio link sends in 30 ms. What does
+/// not fit goes with the next.
+pub const WORDS_PER_FRAME_MAX: usize = 32;
+
+/// Frames of hearsay that a peer may send at once. Another one is granted every 20 s, and honest
+/// peers send one in 30 s at most. What is beyond is spam.
+pub const HEARSAY_FRAMES_MAX: u32 = 4;
+
+/// Peers that are told of others in one second: all of [`LINKS_MAX`] have their turn in a minute.
+pub const LISTENERS_PER_STEP_MAX: usize = 32;
+
 /// Recollections that are handed out to be stored at once.
 pub const RECOLLECTIONS_MAX: usize = 1024;
 
@@ -411,6 +422,9 @@ const _: () = {
     assert!(WINDOW_MESSAGES_MAX >= QUEUE_MESSAGES_MAX as u64);
     assert!(LINKS_PER_PEER_MAX <= u16::BITS as usize);
     assert!(LINKS_MAX >= LINKS_PER_PEER_MAX);
+    assert!(60 * LISTENERS_PER_STEP_MAX >= LINKS_MAX);
+    // A peer, its flags and a score, of each.
+    assert!(FRAME_BYTES_MAX > 2 + 35 * WORDS_PER_FRAME_MAX);
     assert!(SUBSTREAMS_PER_LINK_MAX >= RELAY_CIRCUITS_PER_PEER_MAX + 16);
     assert!(LINKS_MAX > BLUETOOTH_LINKS_MAX);
     assert!(LINKS_MAX > REPLACED_LINKS_MAX);

@@ -12,14 +12,17 @@
 //! `failing` notices that it falters and asks the failover policy, `obeying` does what that
 //! says, `nearby` does what the radio neighbourhood wishes, `relaying` makes do with relays, and
 //! `observing` keeps what was seen for the policies that are asked off the loop.
-//! `trusting` makes of that what a peer is worth and what follows, `explaining` says why.
+//! `trusting` makes of that what a peer is worth and what follows, `gossiping` tells others and
+//! hears them, `bridging` finds those who must not be cut, `explaining` says why.
 //! `proving` exchanges the policies themselves, `judging` and `watching` see what the new ones
 //! are worth, `deciding` tells of their decisions.
 
+mod bridging;
 mod deciding;
 mod dialling;
 mod explaining;
 mod failing;
+mod gossiping;
 mod greeting;
 mod judging;
 mod nearby;
@@ -81,8 +84,12 @@ pub struct Node {
     peers: Peers,
     /// What is known of the networks that peers came from.
     subnets: Subnets,
-    /// Peers without whom a part of the network could not be reached.
-    bridges: BTreeSet<PeerId>,
+    /// Peers without whom others could not be reached, and which.
+    bridges: BTreeMap<PeerNumber, Vec<PeerNumber>>,
+    /// The number of the last change of what is said of peers to others.
+    changes: u64,
+    /// When something of it may be said again.
+    renewal_at: Time,
     /// Peers that are to be looked at when there is room for a dial.
     wanting: BTreeSet<PeerNumber>,
     links: BTreeMap<LinkId, Link>,
@@ -130,7 +137,9 @@ impl Node {
             used_bytes: BTreeMap::new(),
             peers: Peers::new(session),
             subnets: Subnets::default(),
-            bridges: BTreeSet::new(),
+            bridges: BTreeMap::new(),
+            changes: 0,
+            renewal_at: Time::default(),
             wanting: BTreeSet::new(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -197,8 +206,6 @@ impl Node {
             Input::SampleDecisions { every } => self.sampler.sample(every),
             Input::Stood { about, standing } => self.stood(about, standing),
             Input::Observed { peer, because, weight } => self.observed(peer, because, weight),
-            Input::Hearsay { from, about, score } => self.hearsay(&from, &about, score),
-            Input::Bridges(peers) => self.bridges(peers),
             Input::Recalled(stored) => self.recalled(stored),
         }
         self.obey_neighbours();

@@ -14,7 +14,7 @@ use crate::delivery::{Inbox, Outbox};
 use crate::id::{DialId, LinkId, PeerId, PeerNumber, Time, UplinkId};
 use crate::input::{Address, DialFailure, Source};
 use crate::limits::SUBNETS_PER_PEER_MAX;
-use crate::reputation::{Hearsay, Level, Memory, Record, Score};
+use crate::reputation::{Grant, Hearsay, Level, Memory, Record, Saying, Score, Told};
 use crate::subnet::Subnet;
 
 /// Bytes that may be spent on copies without having been earned, so that a peer with little
@@ -128,6 +128,12 @@ pub(crate) struct Peer {
     pub(crate) record: Record,
     /// What others say of it.
     pub(crate) hearsay: Hearsay,
+    /// What is said of it to others.
+    pub(crate) saying: Saying,
+    /// How far it was told of others.
+    pub(crate) told: Told,
+    /// How much it may tell of others.
+    pub(crate) grant: Grant,
     /// Where its links came from or led to, the newest last.
     pub(crate) subnets: Vec<Subnet>,
     /// What follows from all of that.
@@ -163,6 +169,9 @@ impl Peer {
             next_tick: None,
             record: Record::default(),
             hearsay: Hearsay::default(),
+            saying: Saying::default(),
+            told: Told::default(),
+            grant: Grant::new(now),
             subnets: Vec::new(),
             trust: Trust::default(),
             inherited_until: None,

@@ -10,6 +10,7 @@
 //! than its number.
 
 mod cause;
+mod gossip;
 mod hearsay;
 mod level;
 mod memory;
@@ -24,6 +25,7 @@ use crate::subnet::Subnet;
 pub use cause::Cause;
 pub use level::Level;
 
+pub(crate) use gossip::{Grant, Saying, Told};
 pub(crate) use hearsay::Hearsay;
 pub(crate) use memory::Memory;
 pub(crate) use record::Record;

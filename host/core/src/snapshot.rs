@@ -215,8 +215,9 @@ pub struct Explanation {
     pub subnets: Vec<(Subnet, i32)>,
     /// The median of what others say, discounted by how they stand, and how many they are.
     pub hearsay: Option<(i32, usize)>,
-    /// A part of the network is reached through this peer alone, so it is not shunned.
-    pub is_bridge: bool,
+    /// Peers that this node trusts and is not linked to, and to whom this one alone of those
+    /// that are linked says it has a link: for them it is not shunned.
+    pub bridge_to: Vec<PeerId>,
     /// It would be shunned, but is a bridge, or too few other peers are left.
     pub is_excused: bool,
     /// By lot its score has no say in whom to dial first or to evict.

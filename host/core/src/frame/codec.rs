@@ -3,13 +3,15 @@
 //! Encoding a data frame allocates nothing beyond the room that it reserves in the buffer.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use pointsman_sdk::reputation::Standing;
 use pointsman_sdk::selector::Class;
 
 use super::varint::{self, Cursor};
-use super::{Ack, ByeCode, Data, Frame, FrameError, Hello};
+use super::{Ack, ByeCode, Data, Frame, FrameError, Hello, Word};
+use crate::id::PeerId;
 use crate::limits::{
     ACK_RANGES_MAX, FRAME_BYTES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, NUMBER_MAX,
-    PIECE_BYTES_MAX,
+    PIECE_BYTES_MAX, WORDS_PER_FRAME_MAX,
 };
 
 /// Most bytes of a data frame before its piece: what a datagram must have to spare.
@@ -25,16 +27,24 @@ const PROBE: u8 = 4;
 const CREDIT: u8 = 5;
 const BYE: u8 = 6;
 const FLOOR: u8 = 7;
-/// From here on kinds that a version does not know are skipped.
-const SKIPPED_MIN: u8 = 64;
+/// The first of the kinds that a version skips where it does not know them.
+const HEARSAY: u8 = 64;
+/// From here on this version knows none.
+const SKIPPED_MIN: u8 = HEARSAY + 1;
 
 const CLASS_BITS: u8 = 0b011;
 const ORDERED_BIT: u8 = 0b100;
 
+const LINKED_BIT: u8 = 0b01;
+const SCORE_BIT: u8 = 0b10;
+/// Fewest bytes of a word: whom it is about, and flags.
+const WORD_BYTES_MIN: usize = size_of::<PeerId>() + 1;
+
 /// Appends a frame, without a length before it.
 ///
 /// A frame that breaks a bound told in [`crate::frame`] is encoded as it is, and the other
-/// side refuses it. Of an ack with too many ranges the newest are told.
+/// side refuses it. Of an ack with too many ranges the newest are told, of too many words the
+/// first.
 pub fn encode(frame: &Frame, out: &mut BytesMut) {
     match frame {
         Frame::Hello(hello) => encode_hello(hello, out),
@@ -53,6 +63,7 @@ pub fn encode(frame: &Frame, out: &mut BytesMut) {
             out.put_slice(&[FLOOR, *class as u8]);
             varint::put(out, *message);
         }
+        Frame::Hearsay(words) => encode_hearsay(words, out),
         Frame::Unknown(kind) => out.put_u8(*kind),
     }
 }
@@ -81,6 +92,7 @@ pub fn encoded_len(frame: &Frame) -> usize {
         Frame::Credit { class: _, bytes } => 1 + varint::len(*bytes),
         Frame::Bye(_) => 1,
         Frame::Floor { class: _, message } => 1 + varint::len(*message),
+        Frame::Hearsay(words) => hearsay_len(words),
         Frame::Unknown(_) => 0,
     };
     1 + fields
@@ -108,6 +120,7 @@ pub fn decode(bytes: Bytes) -> Result<Frame, FrameError> {
             message: cursor.number("message")?,
         },
         BYE => Frame::Bye(bye_code(cursor.byte()?).ok_or(FrameError::BadField("code"))?),
+        HEARSAY => Frame::Hearsay(decode_hearsay(&mut cursor)?),
         SKIPPED_MIN.. => return Ok(Frame::Unknown(kind)),
         _ => return Err(FrameError::UnknownKind(kind)),
     };
@@ -244,7 +257,7 @@ fn decode_data(mut bytes: Bytes) -> Result<Frame, FrameError> {
 
 fn encode_ack(ack: &Ack, out: &mut BytesMut) {
     let Ack { link, delay_us, ranges } = ack;
-    let told = told(ranges);
+    let told = first(ranges, ACK_RANGES_MAX);
     out.put_u8(ACK);
     varint::put(out, u64::from(*link));
     varint::put(out, *delay_us);
@@ -257,7 +270,7 @@ fn encode_ack(ack: &Ack, out: &mut BytesMut) {
 
 fn ack_len(ack: &Ack) -> usize {
     let Ack { link, delay_us, ranges } = ack;
-    let told = told(ranges);
+    let told = first(ranges, ACK_RANGES_MAX);
     let fields =
         range_fields(told).map(|(before, length)| varint::len(before) + varint::len(length));
     varint::len(u64::from(*link))
@@ -266,8 +279,9 @@ fn ack_len(ack: &Ack) -> usize {
         + fields.sum::<usize>()
 }
 
-fn told(ranges: &[(u64, u64)]) -> &[(u64, u64)] {
-    ranges.get(..ACK_RANGES_MAX).unwrap_or(ranges)
+/// At most so many.
+fn first<T>(list: &[T], most: usize) -> &[T] {
+    list.get(..most).unwrap_or(list)
 }
 
 /// The two integers that tell each range. Ranges out of order wrap, and are refused over there.
@@ -307,6 +321,72 @@ fn decode_ack(cursor: &mut Cursor<'_>) -> Result<Ack, FrameError> {
         ranges.push((start, end));
     }
     Ok(Ack { link, delay_us, ranges })
+}
+
+fn encode_hearsay(words: &[Word], out: &mut BytesMut) {
+    let told = first(words, WORDS_PER_FRAME_MAX);
+    out.put_u8(HEARSAY);
+    varint::put(out, told.len() as u64);
+    for Word { about, linked, score } in told {
+        let linked_bit = if *linked { LINKED_BIT } else { 0 };
+        let score_bit = if score.is_some() { SCORE_BIT } else { 0 };
+        out.put_slice(&about.0);
+        out.put_u8(linked_bit | score_bit);
+        if let Some(score) = score {
+            varint::put(out, score_field(*score));
+        }
+    }
+}
+
+fn hearsay_len(words: &[Word]) -> usize {
+    let told = first(words, WORDS_PER_FRAME_MAX);
+    let scores = told.iter().filter_map(|word| word.score);
+    varint::len(told.len() as u64)
+        + told.len() * WORD_BYTES_MIN
+        + scores.map(|score| varint::len(score_field(score))).sum::<usize>()
+}
+
+/// A score below the range wraps to one above it, and is refused over there.
+fn score_field(score: i32) -> u64 {
+    (i64::from(score) - i64::from(Standing::SCORE_MIN)).cast_unsigned()
+}
+
+fn decode_hearsay(cursor: &mut Cursor<'_>) -> Result<Vec<Word>, FrameError> {
+    const BAD: FrameError = FrameError::BadField("words");
+    let count: usize = cursor.narrow("words")?;
+    if count == 0 || count > WORDS_PER_FRAME_MAX {
+        return Err(BAD);
+    }
+    if cursor.left() < WORD_BYTES_MIN * count {
+        return Err(FrameError::Truncated);
+    }
+    let mut words: Vec<Word> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let word = decode_word(cursor)?;
+        if words.last().is_some_and(|last| last.about >= word.about) {
+            return Err(BAD);
+        }
+        words.push(word);
+    }
+    Ok(words)
+}
+
+fn decode_word(cursor: &mut Cursor<'_>) -> Result<Word, FrameError> {
+    let about = PeerId(cursor.array()?);
+    let flags = cursor.byte()?;
+    if flags & !(LINKED_BIT | SCORE_BIT) != 0 {
+        return Err(FrameError::BadField("flags"));
+    }
+    let score = if flags & SCORE_BIT != 0 { Some(score(cursor)?) } else { None };
+    Ok(Word { about, linked: flags & LINKED_BIT != 0, score })
+}
+
+fn score(cursor: &mut Cursor<'_>) -> Result<i32, FrameError> {
+    let above_min: u16 = cursor.narrow("score")?;
+    match Standing::SCORE_MIN + i32::from(above_min) {
+        score @ ..=Standing::SCORE_MAX => Ok(score),
+        _ => Err(FrameError::BadField("score")),
+    }
 }
 
 fn put_text(out: &mut BytesMut, text: &str) {

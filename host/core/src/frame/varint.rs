@@ -48,6 +48,12 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
+        let (array, rest) = self.rest.split_first_chunk().ok_or(FrameError::Truncated)?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
     /// An integer; one that is not in its shortest form, or beyond 64 bits, is a bad `field`.
     pub(super) fn varint(&mut self, field: &'static str) -> Result<u64, FrameError> {
         let first = self.byte()?;

@@ -41,14 +41,18 @@ impl Link {
         }
     }
 
+    /// Whether traffic on it costs money or quota, on either side.
+    pub(crate) fn is_metered(&self, uplink: Option<&Uplink>) -> bool {
+        uplink.is_some_and(|uplink| uplink.metered)
+            || self.hello.as_ref().is_some_and(|hello| hello.uplink_flags & 1 != 0)
+    }
+
     fn flags(&self, uplink: Option<&Uplink>) -> u32 {
-        let metered = uplink.is_some_and(|uplink| uplink.metered)
-            || self.hello.as_ref().is_some_and(|hello| hello.uplink_flags & 1 != 0);
         [
             (self.is_live(), flags::UP),
             (self.state == LinkState::Suspect, flags::SUSPECT),
             (self.state == LinkState::Closing, flags::DRAINING),
-            (metered, flags::METERED),
+            (self.is_metered(uplink), flags::METERED),
             (self.is_relayed(), flags::RELAYED),
             (!self.proven, flags::PROBATION),
             (self.rate.is_app_limited(), flags::APP_LIMITED),

@@ -244,6 +244,7 @@ impl Node {
         let resent = self.send_again(number, id, lost);
         if let Some(peer) = self.peers.get_mut(number) {
             peer.tell_again();
+            peer.told.lost(id);
         }
         if was_live {
             self.ask_about(number, failover::Event::Lost, Some(id), &offered, resent);

@@ -108,6 +108,8 @@ impl Node {
             self.sample(&mut monitor);
             self.fold();
             self.fold_subnets();
+            self.gossip();
+            self.find_bridges();
             self.weigh_all();
             if let Some(question) = monitor.question(self.now) {
                 self.orders.push_back(Output::Inspect(question));

@@ -35,6 +35,7 @@ impl Node {
             Frame::Probe { sequence } => self.probe_received(id, sequence),
             Frame::Credit { class, bytes } => self.credit_received(id, class, bytes),
             Frame::Floor { class, message } => self.floor_received(id, class, message),
+            Frame::Hearsay(words) => self.hearsay_received(id, words),
         }
     }
 
@@ -185,6 +186,7 @@ fn belongs(frame: &Frame, channel: Channel) -> bool {
         | Frame::Probe { .. }
         | Frame::Credit { .. }
         | Frame::Floor { .. }
+        | Frame::Hearsay(_)
         | Frame::Bye(_) => channel == Channel::Control,
         Frame::Unknown(_) => true,
     }

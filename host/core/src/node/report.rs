@@ -85,8 +85,12 @@ counters! {
     standings_unclaimed,
     /// Observations of peers for which there was no room.
     observations_refused,
+    /// Words about others that were told to peers.
+    hearsay_told,
     /// Words about peers that nobody knows, or from peers that have not proven themselves.
     hearsay_ignored,
+    /// Frames of hearsay beyond what a peer may send.
+    hearsay_refused,
     /// Times that a peer came to be discouraged.
     peers_discouraged,
     /// Times that a peer came to be shunned.

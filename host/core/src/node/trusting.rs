@@ -89,21 +89,6 @@ impl Node {
         }
     }
 
-    /// Only who did well by us first hand has a word, and only about whom we know.
-    pub(super) fn hearsay(&mut self, from: &PeerId, about: &PeerId, score: i32) {
-        let number = self.peers.number(from).filter(|&from| self.first_hand(from) > 0);
-        let about = self.peers.number(about).filter(|_| from != about);
-        let peer = about.and_then(|about| self.peers.get_mut(about));
-        match number.zip(peer) {
-            Some((from, peer)) => peer.hearsay.hear(self.now, from, score),
-            None => self.counters.hearsay_ignored += 1,
-        }
-    }
-
-    pub(super) fn bridges(&mut self, peers: Vec<PeerId>) {
-        self.bridges = peers.into_iter().take(PEERS_MAX).collect();
-    }
-
     fn first_hand(&self, number: PeerNumber) -> i32 {
         self.peers.get(number).map_or(0, |peer| peer.record.standing().score)
     }
@@ -136,7 +121,10 @@ impl Node {
         }
         (peer.trust.level, peer.trust.since) = (level, now);
         self.counters.peers_discouraged += u64::from(was < level && level == Level::Discouraged);
-        self.counters.peers_shunned += u64::from(level == Level::Shunned);
+        if level == Level::Shunned {
+            self.counters.peers_shunned += 1;
+            self.find_bridges();
+        }
         self.neighbour_stood(number, level);
         self.consider_dials(number);
     }
@@ -162,7 +150,7 @@ impl Node {
 
     /// Whether it is a bridge, or too few others are linked.
     fn is_needed(&self, peer: &Peer) -> bool {
-        self.bridges.contains(&peer.id) || !self.has_others(peer.number)
+        self.is_bridge(peer.number) || !self.has_others(peer.number)
     }
 
     fn has_others(&self, number: PeerNumber) -> bool {
@@ -225,7 +213,7 @@ impl Node {
             let peer = self.peers.get(link.peer)?;
             let may_go = peer.trust.rank() > rank
                 && peer.lanes.iter().all(|lane| lane.outbox.len() == 0)
-                && !self.bridges.contains(&peer.id);
+                && !self.is_bridge(peer.number);
             may_go.then_some((peer, link))
         });
         let value = |(peer, link): &(&Peer, &Link)| {

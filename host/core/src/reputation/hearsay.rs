@@ -1,7 +1,9 @@
 //! Hearsay: what others say of a peer.
 //!
-//! Only a peer that did well by us first hand has a word, discounted by how well; of several the
-//! median counts, so that no one of them moves it far. A word is good for an hour.
+//! Only a peer that did well by us first hand has a word. Where it says how the peer stands with
+//! it, that is discounted by how well it did; of several the median counts, so that no one of
+//! them moves it far. Where it says that it has a link to the peer, it is a way there. A word is
+//! good for an hour, unless who said it says another.
 
 use pointsman_sdk::reputation::Standing;
 
@@ -9,12 +11,13 @@ use crate::id::{PeerNumber, Time};
 use crate::limits::HEARSAY_PER_PEER_MAX;
 
 /// A word is forgotten after so long, in microseconds.
-const WORD_US: u64 = 3_600_000_000;
+pub(super) const WORD_US: u64 = 3_600_000_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Word {
     from: PeerNumber,
-    score: i32,
+    linked: bool,
+    score: Option<i32>,
     at: Time,
 }
 
@@ -25,33 +28,46 @@ pub(crate) struct Hearsay {
 }
 
 impl Hearsay {
-    /// Takes a word. Where there are too many the oldest makes room.
-    pub(crate) fn hear(&mut self, now: Time, from: PeerNumber, score: i32) {
+    /// Takes a word: whether it has a link to the peer, and where that stands with it. Where
+    /// there are too many words the oldest makes room.
+    pub(crate) fn hear(&mut self, now: Time, from: PeerNumber, linked: bool, score: Option<i32>) {
         self.words.retain(|word| word.from != from && now.since(word.at) < WORD_US);
+        if !linked && score.is_none() {
+            return;
+        }
         if self.words.len() >= HEARSAY_PER_PEER_MAX {
             let oldest = (0..self.words.len()).min_by_key(|&at| self.words[at].at);
             oldest.map(|at| self.words.swap_remove(at));
         }
-        let score = score.clamp(Standing::SCORE_MIN, Standing::SCORE_MAX);
-        self.words.push(Word { from, score, at: now });
+        let score = score.map(|score| score.clamp(Standing::SCORE_MIN, Standing::SCORE_MAX));
+        self.words.push(Word { from, linked, score, at: now });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
 
-    /// The median of the discounted words and how many there are; `None` without any.
+    fn fresh(&self, now: Time) -> impl Iterator<Item = &Word> {
+        self.words.iter().filter(move |word| now.since(word.at) < WORD_US)
+    }
+
+    /// Who says that it has a link to the peer.
+    pub(crate) fn ways(&self, now: Time) -> impl Iterator<Item = PeerNumber> {
+        self.fresh(now).filter(|word| word.linked).map(|word| word.from)
+    }
+
+    /// The median of the discounted scores and how many there are; `None` without any.
     /// `trust` tells how a recommender stands first hand.
     pub(crate) fn median(
         &self,
         now: Time,
         trust: impl Fn(PeerNumber) -> i32,
     ) -> Option<(i32, usize)> {
-        let heard = self.words.iter().filter(|word| now.since(word.at) < WORD_US);
-        let mut scores: Vec<i32> = heard
+        let mut scores: Vec<i32> = self
+            .fresh(now)
             .filter_map(|word| {
                 let weight = Some(trust(word.from)).filter(|&trust| trust > 0)?;
-                Some(word.score * weight / Standing::SCORE_MAX)
+                Some(word.score? * weight / Standing::SCORE_MAX)
             })
             .collect();
         scores.sort_unstable();
@@ -70,7 +86,7 @@ mod tests {
     fn heard(words: &[(u32, i32)]) -> Hearsay {
         let mut hearsay = Hearsay::default();
         for (n, &(from, score)) in words.iter().enumerate() {
-            hearsay.hear(Time(n as u64), PeerNumber(from), score);
+            hearsay.hear(Time(n as u64), PeerNumber(from), false, Some(score));
         }
         hearsay
     }
@@ -100,6 +116,26 @@ mod tests {
     fn one_word_of_each_and_only_for_an_hour() {
         assert_eq!(median(&[(1, -1000), (1, 10)]), Some((10, 1)));
         assert_eq!(heard(&[(1, 10)]).median(Time(WORD_US), |_| 1000), None);
+    }
+
+    #[test]
+    fn a_word_without_a_score_has_no_part_in_the_median() {
+        let mut hearsay = heard(&[(1, -1000)]);
+        hearsay.hear(Time(2), PeerNumber(2), true, None);
+        assert_eq!(hearsay.median(Time(2), |_| 1000), Some((-1000, 1)));
+    }
+
+    #[test]
+    fn a_way_ends_when_who_was_it_says_so_and_after_an_hour() {
+        let mut hearsay = Hearsay::default();
+        for from in 1..=3 {
+            hearsay.hear(Time(0), PeerNumber(from), true, None);
+        }
+        hearsay.hear(Time(1), PeerNumber(1), false, Some(5));
+        hearsay.hear(Time(1), PeerNumber(2), false, None);
+        assert_eq!(hearsay.ways(Time(1)).collect::<Vec<_>>(), [PeerNumber(3)]);
+        assert_eq!(hearsay.words.len(), 2, "a word that says nothing is none");
+        assert_eq!(hearsay.ways(Time(WORD_US)).count(), 0);
     }
 
     #[test]

@@ -165,6 +165,11 @@ impl Record {
         self.standing
     }
 
+    /// Where it stands; `None` before anything was judged.
+    pub(crate) fn opinion(&self) -> Option<i32> {
+        (self.standing != Standing::default()).then_some(self.standing.score)
+    }
+
     /// All that was ever seen, in the order of [`Kind::ALL`].
     pub(crate) fn seen(&self) -> [u64; KINDS] {
         self.seen

@@ -1,8 +1,12 @@
 //! Frames, changes to frames and portions of bytes drawn from a fixed seed.
 
-use pointsman_core::frame::{Ack, ByeCode, Data, Frame, FrameReader, Hello, decode, encoded_len};
+use pointsman_core::frame::{
+    Ack, ByeCode, Data, Frame, FrameReader, Hello, Word, decode, encoded_len,
+};
+use pointsman_core::id::PeerId;
 use pointsman_core::limits::{
     ACK_RANGES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, NUMBER_MAX, PIECE_BYTES_MAX,
+    WORDS_PER_FRAME_MAX,
 };
 use pointsman_sdk::selector::Class;
 
@@ -44,7 +48,7 @@ impl Chance {
     }
 
     fn frame(&mut self) -> Frame {
-        match self.below(8) {
+        match self.below(9) {
             0 => Frame::Hello(self.hello()),
             1 => Frame::Data(self.data()),
             2 => Frame::Ack(self.ack()),
@@ -52,7 +56,8 @@ impl Chance {
             4 => Frame::Credit { class: self.class(), bytes: self.count() },
             5 => Frame::Floor { class: self.class(), message: self.count().max(1) },
             6 => Frame::Bye(ByeCode::ALL[self.below(ByeCode::ALL.len())]),
-            _ => Frame::Unknown(64 + self.below(192) as u8),
+            7 => Frame::Hearsay(self.words()),
+            _ => Frame::Unknown(65 + self.below(191) as u8),
         }
     }
 
@@ -105,6 +110,19 @@ impl Chance {
         }
         Ack { link, delay_us, ranges }
     }
+
+    fn words(&mut self) -> Vec<Word> {
+        let count = 1 + self.below(WORDS_PER_FRAME_MAX);
+        let ids: std::collections::BTreeSet<u64> = (0..count).map(|_| self.number()).collect();
+        let mut words = Vec::new();
+        for id in ids {
+            let mut about = [7; 32];
+            about[..8].copy_from_slice(&id.to_be_bytes());
+            let score = (self.below(2) == 0).then(|| self.below(2001) as i32 - 1000);
+            words.push(Word { about: PeerId(about), linked: self.below(2) == 0, score });
+        }
+        words
+    }
 }
 
 #[test]
@@ -146,7 +164,7 @@ fn random_bytes_never_panic_and_mostly_are_no_frame() {
     for _ in 0..20_000 {
         let mut bytes: Vec<u8> = (0..chance.below(80)).map(|_| chance.next() as u8).collect();
         if let Some(kind) = bytes.first_mut() {
-            *kind %= 9;
+            *kind = [0, 1, 2, 3, 4, 5, 6, 7, 8, 64][usize::from(*kind) % 10];
         }
         refused += usize::from(decoded(&bytes).is_err());
     }

@@ -5,12 +5,13 @@ mod reader;
 
 use bytes::{Bytes, BytesMut};
 use pointsman_core::frame::{
-    Ack, ByeCode, DATA_HEADER_BYTES_MAX, Data, Frame, FrameError, Hello, decode, encode,
+    Ack, ByeCode, DATA_HEADER_BYTES_MAX, Data, Frame, FrameError, Hello, Word, decode, encode,
     encode_framed,
 };
+use pointsman_core::id::PeerId;
 use pointsman_core::limits::{
     ACK_RANGES_MAX, FRAME_BYTES_MAX, FRAME_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, NUMBER_MAX,
-    PIECE_BYTES_MAX,
+    PIECE_BYTES_MAX, WORDS_PER_FRAME_MAX,
 };
 use pointsman_sdk::selector::Class;
 
@@ -57,6 +58,11 @@ fn ack() -> Ack {
     Ack { link: 9, delay_us: 200, ranges: vec![(900, 1000), (10, 898), (1, 1)] }
 }
 
+/// About the peer of this number, which stands so.
+fn word(n: u8, linked: bool, score: Option<i32>) -> Word {
+    Word { about: PeerId([n; 32]), linked, score }
+}
+
 /// One frame of each kind, and the bytes that version 1 means by it.
 fn golden() -> Vec<(Frame, Vec<u8>)> {
     let mut hello_bytes = vec![1, 1, 2, 0x81, 0x01, 8];
@@ -66,6 +72,14 @@ fn golden() -> Vec<(Frame, Vec<u8>)> {
     hello_bytes.extend_from_slice(b"wlan0\x01");
     let mut data_bytes = vec![2, 0xac, 0x02, 0b110, 5, 2, 0xc8, 0x01];
     data_bytes.extend_from_slice(&[0x83, 0x80, 0x01, 0x80, 0x80, 0x01, b'a', b'b', b'c']);
+    let words = vec![word(1, true, None), word(2, true, Some(-1000)), word(3, false, Some(1000))];
+    let mut words_bytes = vec![64, 3];
+    words_bytes.extend_from_slice(&[1; 32]);
+    words_bytes.push(0b01);
+    words_bytes.extend_from_slice(&[2; 32]);
+    words_bytes.extend_from_slice(&[0b11, 0]);
+    words_bytes.extend_from_slice(&[3; 32]);
+    words_bytes.extend_from_slice(&[0b10, 0xd0, 0x0f]);
     vec![
         (Frame::Hello(hello()), hello_bytes),
         (Frame::Data(data(b"abc")), data_bytes),
@@ -74,7 +88,8 @@ fn golden() -> Vec<(Frame, Vec<u8>)> {
         (Frame::Credit { class: Class::Interactive, bytes: 1 << 20 }, vec![5, 1, 0x80, 0x80, 0x40]),
         (Frame::Bye(ByeCode::Network), vec![6, 6]),
         (Frame::Floor { class: Class::Bulk, message: 300 }, vec![7, 2, 0xac, 0x02]),
-        (Frame::Unknown(64), vec![64]),
+        (Frame::Hearsay(words), words_bytes),
+        (Frame::Unknown(65), vec![65]),
     ]
 }
 
@@ -129,7 +144,8 @@ fn bytes_behind_the_last_field_are_refused_except_in_a_hello() {
             | Frame::Probe { .. }
             | Frame::Credit { .. }
             | Frame::Bye(_)
-            | Frame::Floor { .. } => {
+            | Frame::Floor { .. }
+            | Frame::Hearsay(_) => {
                 assert_eq!(read, Err(FrameError::Trailing), "{frame:?}");
             }
         }
@@ -141,8 +157,8 @@ fn kinds_below_64_must_be_known_and_those_above_are_skipped() {
     for kind in 0..=u8::MAX {
         let read = decoded(&[kind, 0xff, 0xff]);
         match kind {
-            64.. => assert_eq!(read, Ok(Frame::Unknown(kind))),
-            1..=7 => assert!(read.is_err()),
+            65.. => assert_eq!(read, Ok(Frame::Unknown(kind))),
+            1..=7 | 64 => assert!(read.is_err()),
             0 | 8..64 => assert_eq!(read, Err(FrameError::UnknownKind(kind))),
         }
     }
@@ -292,6 +308,48 @@ fn a_hello_outside_its_bounds_names_the_field() {
 }
 
 #[test]
+fn hearsay_outside_its_bounds_names_the_field() {
+    let cases = [
+        ("words", vec![]),
+        ("words", vec![word(2, true, None), word(1, true, None)]),
+        ("words", vec![word(1, true, None), word(1, false, Some(3))]),
+        ("score", vec![word(1, true, Some(1001))]),
+        ("score", vec![word(1, true, Some(-1001))]),
+        ("score", vec![word(1, true, Some(i32::MIN))]),
+        ("score", vec![word(1, true, Some(i32::MAX))]),
+    ];
+    for (field, words) in cases {
+        let frame = Frame::Hearsay(words);
+        assert_eq!(decode(bytes_of(&frame)), Err(FrameError::BadField(field)), "{frame:?}");
+    }
+    for flags in [0b100, 0x80, 0xff] {
+        let mut bytes = bytes_of(&Frame::Hearsay(vec![word(1, true, None)])).to_vec();
+        bytes[34] = flags;
+        assert_eq!(decoded(&bytes), Err(FrameError::BadField("flags")), "{flags:b}");
+    }
+}
+
+#[test]
+fn hearsay_has_so_many_words_and_no_more() {
+    let words = |count: usize| (1..=count as u8).map(|n| word(n, true, Some(1000))).collect();
+    let whole = Frame::Hearsay(words(WORDS_PER_FRAME_MAX));
+    let bytes = bytes_of(&whole);
+    assert!(bytes.len() <= 1_200, "{} bytes are small", bytes.len());
+    assert_eq!(bytes_of(&Frame::Hearsay(words(WORDS_PER_FRAME_MAX + 1))), bytes);
+    let mut more = bytes.to_vec();
+    more[1] += 1;
+    more.extend_from_slice(&[0xff; 33]);
+    assert_eq!(decoded(&more), Err(FrameError::BadField("words")));
+    assert_eq!(decode(bytes), Ok(whole));
+}
+
+#[test]
+fn a_word_that_takes_all_back_is_one() {
+    let frame = Frame::Hearsay(vec![word(1, false, None)]);
+    assert_eq!(decode(bytes_of(&frame)), Ok(frame));
+}
+
+#[test]
 fn other_impossible_fields_are_named() {
     assert_eq!(decoded(&[4, 0]), Err(FrameError::BadField("sequence")));
     assert_eq!(decoded(&[4, 0x81, 0]), Err(FrameError::BadField("sequence")));
@@ -329,7 +387,7 @@ fn the_numbers_of_bye_codes_are_their_places() {
 
 #[test]
 fn a_datagram_longer_than_a_frame_is_refused() {
-    let bytes = vec![64; FRAME_BYTES_MAX + 1];
+    let bytes = vec![65; FRAME_BYTES_MAX + 1];
     assert_eq!(decoded(&bytes), Err(FrameError::TooLong(FRAME_BYTES_MAX as u32 + 1)));
-    assert_eq!(decoded(&bytes[1..]), Ok(Frame::Unknown(64)));
+    assert_eq!(decoded(&bytes[1..]), Ok(Frame::Unknown(65)));
 }

@@ -1,13 +1,17 @@
 //! The Node through its public interface, on a virtual clock and network.
 
 mod allowing;
+mod bridging;
 mod cost;
 mod delivery;
 mod determinism;
 mod failover;
 mod goals;
+mod gossiping;
+mod hearsay;
 mod hostile;
 mod innocence;
+mod judged;
 mod linking;
 mod lone;
 mod nearby;

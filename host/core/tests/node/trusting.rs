@@ -2,131 +2,17 @@
 //! of it after a restart. The shipped policy judges.
 
 use pointsman_core::Node;
-use pointsman_core::frame::Frame;
+use pointsman_core::frame::Word;
 use pointsman_core::id::{LinkId, PeerId};
-use pointsman_core::input::{DownReason, Input, NewLink};
+use pointsman_core::input::{DownReason, Input};
 use pointsman_core::limits;
 use pointsman_core::output::{CloseReason, Output};
-use pointsman_core::policy::builtin;
 use pointsman_core::reputation::{Cause, Level, Recollection, Subject};
-use pointsman_core::snapshot::Explanation;
-use pointsman_core::subnet::Subnet;
 use pointsman_sdk::reputation::Kind;
 
-use crate::lone::{Lone, PEER, closed, hello, link_up};
+use crate::judged::{HOME, Judged, friend, home};
+use crate::lone::PEER;
 use crate::scene::{SECOND_US, config};
-
-/// A Node whose questions about peers are answered.
-struct Judged {
-    lone: Lone,
-    orders: Vec<Output>,
-}
-
-impl Judged {
-    fn new() -> Self {
-        Self { lone: Lone::new(), orders: Vec::new() }
-    }
-
-    fn tell(&mut self, input: Input) {
-        let orders = self.lone.tell(input);
-        self.obey(orders);
-    }
-
-    /// Answers questions and probes, and closes the links that are to be closed.
-    fn obey(&mut self, orders: Vec<Output>) {
-        let mut policy = builtin::default_reputation();
-        for order in &orders {
-            if let Output::Fold { about, question } = order {
-                let standing = policy.fold(question).expect("it never fails");
-                self.tell(Input::Stood { about: *about, standing });
-            } else if let Output::Close { link, .. } = order {
-                self.tell(Input::LinkDown { link: *link, reason: DownReason::Ordered });
-            } else if let Output::Transmit { link, frame: Frame::Probe { sequence }, .. } = order {
-                let sent = self.lone.acked(link.0, &[(1, *sequence)]);
-                self.obey(sent);
-            }
-        }
-        self.orders.extend(orders);
-    }
-
-    fn run(&mut self, seconds: u64) {
-        for _ in 0..seconds {
-            let orders = self.lone.run(SECOND_US);
-            self.obey(orders);
-        }
-    }
-
-    /// A link from an address of its own subnet, greeted.
-    fn link(&mut self, link: u32, peer: PeerId, remote: &str) {
-        let Input::LinkUp(new) = link_up(link, peer, None) else { unreachable!() };
-        self.tell(Input::LinkUp(NewLink { remote: remote.to_owned(), ..new }));
-        let orders = self.lone.receive(link, Frame::Hello(hello(7, "e")));
-        self.obey(orders);
-    }
-
-    /// Three peers that are as good as any, with links 101 to 103.
-    fn with_company(mut self) -> Self {
-        for n in 1..=3 {
-            self.link(100 + n, friend(n), &format!("/ip4/203.0.113.{n}/udp/1"));
-        }
-        self
-    }
-
-    fn observed(&mut self, peer: PeerId, because: Cause, weight: u32) {
-        self.tell(Input::Observed { peer, because, weight });
-    }
-
-    /// The peer misbehaves until it would be shunned, and the grace is over.
-    fn outlaw(&mut self, peer: PeerId) {
-        self.observed(peer, Cause::PutFlood, 50);
-        self.run(12);
-    }
-
-    fn why(&self, peer: PeerId) -> Explanation {
-        self.lone.node.why(&peer).expect("known")
-    }
-
-    fn level(&self, peer: PeerId) -> Level {
-        self.lone.node.level(&peer)
-    }
-
-    fn closed(&self) -> Vec<(u32, CloseReason)> {
-        closed(&self.orders)
-    }
-
-    fn changes(&self, of: PeerId) -> Vec<Level> {
-        let change = |order: &Output| {
-            let Output::StandingChanged { peer, level, was, .. } = order else { return None };
-            (*peer == of && level != was).then_some(*level)
-        };
-        self.orders.iter().filter_map(change).collect()
-    }
-
-    /// All that is to be stored.
-    fn stored(&mut self) -> Vec<Recollection> {
-        let mut all = Vec::new();
-        loop {
-            let some = self.lone.node.standings();
-            assert!(some.len() <= limits::RECOLLECTIONS_MAX);
-            if some.is_empty() {
-                return all;
-            }
-            all.extend(some);
-        }
-    }
-}
-
-fn friend(n: u32) -> PeerId {
-    let mut id = [2; 32];
-    id[..4].copy_from_slice(&n.to_be_bytes());
-    PeerId(id)
-}
-
-const HOME: &str = "/ip4/198.51.100.9/udp/1";
-
-fn home() -> Subnet {
-    Subnet::of_link(HOME).expect("an address")
-}
 
 #[test]
 fn what_the_shell_saw_is_judged_like_what_the_node_saw() {
@@ -193,18 +79,6 @@ fn of_many_bad_peers_the_last_two_stay() {
 }
 
 #[test]
-fn a_bridge_is_not_shunned() {
-    let mut judged = Judged::new().with_company();
-    judged.link(5, PEER, HOME);
-    judged.tell(Input::Bridges(vec![PEER]));
-    judged.outlaw(PEER);
-    assert_eq!((judged.level(PEER), judged.closed()), (Level::Discouraged, vec![]));
-    judged.tell(Input::Bridges(Vec::new()));
-    judged.run(2);
-    assert_eq!(judged.level(PEER), Level::Shunned);
-}
-
-#[test]
 fn what_a_peer_did_has_newcomers_of_its_subnet_begin_lower_and_no_others() {
     let mut judged = Judged::new();
     judged.link(5, PEER, HOME);
@@ -244,41 +118,6 @@ fn subnets_are_bounded_whatever_comes() {
     assert!(judged.why(PEER).subnets.len() <= limits::SUBNETS_PER_PEER_MAX);
     let subnets = judged.stored().into_iter().filter(|one| matches!(one.about, Subject::Subnet(_)));
     assert!(subnets.count() <= limits::SUBNETS_MAX);
-}
-
-#[test]
-fn hearsay_of_a_friend_weighs_a_fifth_and_that_of_a_stranger_nothing() {
-    let mut judged = Judged::new();
-    judged.lone.sight(PEER, "/ip4/198.51.100.9/udp/1");
-    judged.link(6, friend(1), "/ip4/203.0.113.1/udp/1");
-    judged.link(7, friend(2), "/ip4/203.0.113.2/udp/1");
-    let said = |from| Input::Hearsay { from, about: PEER, score: -1000 };
-    judged.tell(said(friend(2)));
-    assert_eq!(judged.lone.counter("hearsay_ignored"), 1);
-    judged.observed(friend(1), Cause::QueryAnswered, 2_000);
-    judged.run(6);
-    judged.tell(said(friend(1)));
-    judged.run(1);
-    let why = judged.why(PEER);
-    assert_eq!(why.hearsay.map(|(_, voices)| voices), Some(1));
-    assert!((-200..-150).contains(&why.score.effective()), "{why:?}");
-    judged.observed(PEER, Cause::QueryAnswered, 5);
-    judged.run(6);
-    let why = judged.why(PEER);
-    assert_eq!((why.score.hearsay, why.score.effective()), (0, why.score.first_hand));
-}
-
-#[test]
-fn hearsay_about_oneself_or_about_nobody_is_ignored() {
-    let mut judged = Judged::new();
-    judged.link(5, PEER, HOME);
-    judged.observed(PEER, Cause::QueryAnswered, 2_000);
-    judged.run(6);
-    for about in [PEER, friend(9)] {
-        judged.tell(Input::Hearsay { from: PEER, about, score: 1000 });
-    }
-    assert_eq!(judged.lone.counter("hearsay_ignored"), 2);
-    assert!(judged.lone.node.why(&friend(9)).is_none());
 }
 
 #[test]
@@ -441,9 +280,14 @@ fn a_bridge_is_not_evicted() {
     let mut judged = full();
     let victims = [friend(1001), friend(1002)];
     let victim = victims.into_iter().find(|&peer| !judged.why(peer).is_spared).expect("one");
-    judged.observed(victim, Cause::BadRecord, 1);
-    judged.tell(Input::Bridges(vec![victim]));
-    judged.run(2);
+    let link = 1000 + victims.iter().position(|&peer| peer == victim).expect("one") as u32 + 1;
+    judged.observed(victim, Cause::QueryAnswered, 20);
+    judged.observed(friend(1), Cause::QueryAnswered, 20);
+    judged.run(15);
+    judged.says(link, vec![Word { about: friend(1), linked: true, score: None }]);
+    judged.observed(victim, Cause::BadRecord, 50);
+    judged.run(10);
+    assert!(judged.level(victim) >= Level::Discouraged);
     judged.orders.clear();
     judged.link(6, PEER, HOME);
     assert_eq!(judged.closed(), [(6, CloseReason::Limited)]);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pointsman_core::id::PeerId;
 use pointsman_core::reputation::Level;
 use pointsman_core::snapshot::{CauseSnapshot, Explanation};
 use pointsman_sdk::reputation::Kind;
@@ -39,8 +40,9 @@ pub struct WhyView {
     pub hearsay_median: Option<i32>,
     /// How many others that are.
     pub hearsay_voices: usize,
-    /// A part of the network is reached through this peer alone, so it is not shunned.
-    pub bridge: bool,
+    /// Trusted peers to whom this one alone of those that are linked says it has a link: for them
+    /// it is not shunned.
+    pub bridge_to: Vec<String>,
     /// It would be shunned, but is needed.
     pub excused: bool,
     /// By lot its score has no say in whom to dial first or to evict.
@@ -84,7 +86,7 @@ pub fn why(told: &Explanation) -> WhyView {
         subnets: told.subnets.iter().map(|(one, score)| (one.to_string(), *score)).collect(),
         hearsay_median: median,
         hearsay_voices: voices.unwrap_or(0),
-        bridge: told.is_bridge,
+        bridge_to: told.bridge_to.iter().map(PeerId::to_string).collect(),
         excused: told.is_excused,
         spared: told.is_spared,
         links: told.links,
@@ -109,14 +111,9 @@ fn sentence(told: &Explanation) -> String {
         Some(reason) => text.push_str(&format!(", mostly because {reason}. ")),
         None => text.push_str(". "),
     }
+    text.push_str(&said(told));
     text.push_str(told.level.sentence());
-    if told.is_excused {
-        text.push_str(if told.is_bridge {
-            " It would be shunned, but a part of the network is reached through it alone."
-        } else {
-            " It would be shunned, but too few other peers are linked."
-        });
-    }
+    text.push_str(&kept(told));
     if told.is_spared && told.level == Level::Discouraged {
         text.push_str(" By lot it is spared being dialled last and evicted first.");
     }
@@ -124,6 +121,40 @@ fn sentence(told: &Explanation) -> String {
         text.push_str(&format!(" That ends when its score is above {above}: it rises with time."));
     }
     text
+}
+
+/// What others say, where they do.
+fn said(told: &Explanation) -> String {
+    let Some((median, voices)) = told.hearsay else { return String::new() };
+    let who = match voices {
+        1 => "One other says that it stands".to_owned(),
+        more => format!("{more} others say, in the median, that it stands"),
+    };
+    let effect = match told.score.hearsay {
+        0 => "which changes nothing".to_owned(),
+        less @ ..0 => format!("which takes {} away", less.unsigned_abs()),
+        more => format!("which adds {more}"),
+    };
+    format!("{who} at {median}, {effect}. ")
+}
+
+/// Why it is kept, where it is needed.
+fn kept(told: &Explanation) -> String {
+    let way = match &told.bridge_to[..] {
+        [] => None,
+        [one] => Some(format!("it is the only way to {one}")),
+        [one, others @ ..] => {
+            Some(format!("it is the only way to {one} and {} more", others.len()))
+        }
+    };
+    match way {
+        Some(way) if told.is_excused => format!(" It would be shunned, but {way}."),
+        Some(way) => format!(" It is not shunned as long as {way}."),
+        None if told.is_excused => {
+            " It would be shunned, but too few other peers are linked.".to_owned()
+        }
+        None => String::new(),
+    }
 }
 
 /// What weighs most in the score.
@@ -164,7 +195,7 @@ fn times(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pointsman_core::id::{PeerId, Time};
+    use pointsman_core::id::Time;
     use pointsman_core::reputation::{Cause, Score};
 
     use super::*;
@@ -181,7 +212,7 @@ mod tests {
             causes: causes.iter().map(seen).collect(),
             subnets: Vec::new(),
             hearsay: None,
-            is_bridge: false,
+            bridge_to: Vec::new(),
             is_excused: false,
             is_spared: false,
             links: 0,
@@ -221,12 +252,35 @@ mod tests {
     }
 
     #[test]
+    fn what_others_say_is_told_with_what_it_changes() {
+        let cases = [
+            (1, -50, "One other says that it stands at -250, which takes 50 away."),
+            (3, 0, "3 others say, in the median, that it stands at -250, which changes nothing."),
+            (2, 40, "which adds 40."),
+        ];
+        for (voices, hearsay, told) in cases {
+            let score = Score { hearsay, ..Score::default() };
+            let told_of = explanation(Level::Unknown, score, &[]);
+            let view = why(&Explanation { hearsay: Some((-250, voices)), ..told_of });
+            assert!(view.sentence.contains(told), "{}", view.sentence);
+        }
+    }
+
+    #[test]
     fn who_would_be_shunned_if_it_were_not_needed_is_told_why() {
         let score = Score { first_hand: -950, ..Score::default() };
-        for (is_bridge, told) in [(true, "reached through it alone"), (false, "too few other")] {
+        let cases = [
+            (
+                vec![PeerId([2; 32])],
+                format!("shunned, but it is the only way to {}.", PeerId([2; 32])),
+            ),
+            (vec![PeerId([2; 32]), PeerId([3; 32])], " and 1 more.".to_owned()),
+            (Vec::new(), "too few other".to_owned()),
+        ];
+        for (bridge_to, told) in cases {
             let told_of = explanation(Level::Discouraged, score, &[(Cause::PutFlood, 2)]);
-            let view = why(&Explanation { is_bridge, is_excused: true, ..told_of });
-            assert!(view.sentence.contains(told), "{}", view.sentence);
+            let view = why(&Explanation { bridge_to, is_excused: true, ..told_of });
+            assert!(view.sentence.contains(&told), "{}", view.sentence);
         }
     }
 }

@@ -154,11 +154,11 @@ mod tests {
     fn a_batch_full_of_data_still_takes_control() {
         let mut batch = Batch::default();
         while batch.has_room(BULK) {
-            batch.push(BULK, Frame::Unknown(64));
+            batch.push(BULK, Frame::Unknown(65));
         }
         assert!(batch.has_room(Channel::Control));
         while batch.has_room(Channel::Control) {
-            batch.push(Channel::Control, Frame::Unknown(64));
+            batch.push(Channel::Control, Frame::Unknown(65));
         }
         assert_eq!(batch.control.len(), limits::BATCH_CONTROL_MAX);
         assert!(batch.data_bytes < limits::BATCH_BYTES_MAX + limits::FRAME_BYTES_MAX);
@@ -170,10 +170,10 @@ mod tests {
     fn control_goes_before_data_and_a_farewell_behind_it() {
         let mut batch = Batch::default();
         let (probe, bye) = (Frame::Probe { sequence: 1 }, Frame::Bye(ByeCode::Done));
-        batch.push(BULK, Frame::Unknown(64));
+        batch.push(BULK, Frame::Unknown(65));
         batch.push(Channel::Control, probe.clone());
         batch.push(Channel::Control, bye.clone());
         let order: Vec<_> = batch.drain().into_iter().map(|(_, frame)| frame).collect();
-        assert_eq!(order, [probe, Frame::Unknown(64), bye]);
+        assert_eq!(order, [probe, Frame::Unknown(65), bye]);
     }
 }

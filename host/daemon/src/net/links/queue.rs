@@ -164,6 +164,7 @@ pub(super) fn weight(frame: &Frame) -> usize {
     match frame {
         Frame::Data(data) => FIELDS_BYTES + data.piece.len(),
         Frame::Ack(ack) => FIELDS_BYTES + ack.ranges.len() * RANGE_BYTES,
+        Frame::Hearsay(words) => FIELDS_BYTES + words.len() * WORD_BYTES,
         Frame::Hello(_)
         | Frame::Probe { .. }
         | Frame::Credit { .. }
@@ -177,6 +178,9 @@ pub(super) fn weight(frame: &Frame) -> usize {
 const FIELDS_BYTES: usize = 64;
 /// What one range of an acknowledgement takes, about.
 const RANGE_BYTES: usize = 4;
+
+/// What one word of hearsay takes, at most.
+const WORD_BYTES: usize = 35;
 
 /// Nothing panics while it holds the lock, so a poisoned one is as good as another.
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
