@@ -178,7 +178,8 @@ fn a_version_that_does_not_know_the_frame_skips_it_and_goes_on() {
 fn answer(world: &mut World, nodes: &[NodeIndex], answered: &mut [usize]) {
     let mut policy = builtin::default_reputation();
     for (&node, answered) in nodes.iter().zip(answered) {
-        for (_, about, question) in world.site(node).folds[*answered..].to_vec() {
+        let asked = world.site(node).folds[*answered..].to_vec();
+        for (_, about, question) in asked {
             let standing = policy.fold(&question).expect("it never fails");
             world.tell(node, Input::Stood { about, standing });
             *answered += 1;
