@@ -44,11 +44,10 @@ fn start(host: &Host, config: &str) -> Node {
     Node::start_by(folder, &[], |command| host.namespace.spawn(command).unwrap())
 }
 
-/// A relay that everybody reaches, and its address.
+/// A relay that everybody reaches.
 struct Relay {
     node: Node,
-    address: String,
-    _host: Host,
+    host: Host,
 }
 
 impl Relay {
@@ -56,9 +55,12 @@ impl Relay {
         let host = internet.public_host(lab).unwrap();
         let node = start(&host, "[nat]\nupnp = false\nrelay_server = true\n");
         node.event("reached", |event| event["details"]["direct"] == true);
-        let ip = host.uplinks[0].address;
-        let address = format!("/ip4/{ip}/udp/4001/quic-v1/p2p/{}", node.peer);
-        Self { node, address, _host: host }
+        Self { node, host }
+    }
+
+    /// Where it listens with this protocol: `udp/4001/quic-v1`.
+    fn address(&self, protocol: &str) -> String {
+        format!("/ip4/{}/{protocol}/p2p/{}", self.host.uplinks[0].address, self.node.peer)
     }
 }
 
@@ -77,9 +79,20 @@ impl Pair {
         kinds: [NatKind; 2],
         relays: &[&Relay],
     ) -> Self {
+        Self::start_over(lab, internet, kinds, relays, "udp/4001/quic-v1")
+    }
+
+    /// The same with the protocol by which the relays are reached.
+    fn start_over(
+        lab: &mut Lab,
+        internet: &mut Internet,
+        kinds: [NatKind; 2],
+        relays: &[&Relay],
+        protocol: &str,
+    ) -> Self {
         let mut nats = kinds.map(|kind| internet.nat(lab, kind).unwrap());
         let hosts = nats.each_mut().map(|nat| nat.host(lab).unwrap());
-        let known: Vec<_> = relays.iter().map(|relay| relay.address.as_str()).collect();
+        let known: Vec<_> = relays.iter().map(|relay| relay.address(protocol)).collect();
         let nat = format!("[nat]\nupnp = false\nrelays = {known:?}\n");
         let there = start(&hosts[1], &nat);
         there.event("reached", |event| {
@@ -150,8 +163,25 @@ fn behind_usual_nats_a_relayed_link_is_followed_by_a_direct_one() {
         assert!(sent(&links[0]) > 0);
         let reached = pair.here.json(&["status", "--json"])["reach"].clone();
         assert_eq!(reached["reservations"][0]["confirmed"], true, "{reached}");
-        assert_ne!(reached["direct"], true, "{reached}");
+        // Others tried, and nobody got in unasked.
+        pair.here.event("reached", |event| event["details"]["direct"] == false);
         assert!(counter(&relay.node, "relay_circuits") >= 1);
+    });
+}
+
+#[test]
+fn a_hole_is_punched_for_tcp_where_a_network_blocks_udp() {
+    behind_nats("a_hole_is_punched_for_tcp_where_a_network_blocks_udp", |lab| {
+        let mut internet = Internet::new(lab).unwrap();
+        let relay = Relay::start(lab, &mut internet);
+        let kinds = [NatKind::PortRestricted; 2];
+        let pair = Pair::start_over(lab, &mut internet, kinds, &[&relay], "tcp/4001");
+        let relayed_ms = pair.linked_ms(true);
+        let took_ms = pair.linked_ms(false).saturating_sub(relayed_ms);
+        note(&format!("direct by TCP {took_ms} ms after the relayed link"));
+        pair.send("directly");
+        let links = pair.links(false);
+        assert!(links.len() == 1 && links[0]["protocol"] == "tcp", "{links:?}");
     });
 }
 
@@ -186,6 +216,8 @@ fn a_full_cone_is_reached_from_behind_a_symmetric_nat_by_one_direct_link() {
         until("the tries are over", || counter(&pair.there, "hole_punches_given_up") > 0);
         let links = pair.links(false);
         assert_eq!(links.len(), 1, "{links:?}");
+        // Anybody gets in there, and the relay found that out for it.
+        pair.there.event("reached", |event| event["details"]["direct"] == true);
     });
 }
 
