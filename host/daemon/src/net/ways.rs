@@ -112,7 +112,7 @@ impl Ways {
     }
 
     /// The uplink that leads to an address; `None` where none does.
-    fn to(&self, address: &Multiaddr) -> Option<String> {
+    pub(super) fn to(&self, address: &Multiaddr) -> Option<String> {
         let table = self.table();
         let target = ip(address);
         let near = target.and_then(|ip| {

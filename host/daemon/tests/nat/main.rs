@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod holes;
+mod probes;
 #[path = "../process/mod.rs"]
 mod process;
 mod relays;
