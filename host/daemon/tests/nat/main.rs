@@ -10,4 +10,5 @@ mod probes;
 #[path = "../process/mod.rs"]
 mod process;
 mod relays;
+mod router;
 mod scene;
