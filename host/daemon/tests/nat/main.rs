@@ -10,5 +10,6 @@ mod probes;
 #[path = "../process/mod.rs"]
 mod process;
 mod relays;
+mod remembered;
 mod router;
 mod scene;
