@@ -134,6 +134,8 @@ pub(crate) struct Shell {
     /// How long the machine slept before this turn, in microseconds.
     asleep_us: u64,
     stopping: bool,
+    /// Whether the network task has given back what others did for this node.
+    has_left: bool,
 }
 
 impl Shell {
@@ -173,6 +175,7 @@ impl Shell {
             memory: Memory::default(),
             asleep_us: 0,
             stopping: false,
+            has_left: false,
         }
     }
 
@@ -315,6 +318,7 @@ impl Shell {
             // A network task that is too busy to hear this is dropped below all the same.
             let _ = self.net.unlisten(uplink.name.clone());
         }
+        self.has_left = self.net.leave().is_err();
         let drained = Instant::now() + DRAIN_TIME;
         while self.waiters.len() > 0 && self.turn_before(drained, sources).await {}
         for live in self.links.values_mut() {
@@ -323,7 +327,8 @@ impl Shell {
             }
         }
         let closed = Instant::now() + CLOSE_TIME;
-        while !self.links.is_empty() && self.turn_before(closed, sources).await {}
+        let is_busy = |shell: &Self| !shell.links.is_empty() || !shell.has_left;
+        while is_busy(self) && self.turn_before(closed, sources).await {}
     }
 
     /// A turn, if anything comes before `end`.

@@ -279,6 +279,11 @@ impl Dht {
         self.roster.stood(&mut self.parts.server, peer, score);
     }
 
+    /// Everyone in the table: a way in later.
+    pub fn contacts(&self) -> Vec<Contact> {
+        self.roster.contacts()
+    }
+
     /// All records that are kept for others.
     pub fn shelved(&mut self) -> Vec<Shelved> {
         self.parts.server.shelf().shelved().collect()

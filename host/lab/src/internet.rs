@@ -5,9 +5,9 @@
 //! these with private hosts behind it; how it translates is its [`NatKind`]. The translation is
 //! the kernel's, set up with the program `nft`, which must be installed ([`has_nft`]).
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::error::LabError;
 use crate::switch::Segment;
@@ -30,11 +30,17 @@ pub enum NatKind {
 
 /// Whether `nft` is installed.
 pub fn has_nft() -> bool {
-    nft().is_some()
+    installed(&NFT).is_some()
 }
 
-fn nft() -> Option<&'static str> {
-    NFT.into_iter().find(|path| std::path::Path::new(path).exists())
+/// The first of these programs that there is.
+pub(crate) fn installed(paths: &[&'static str]) -> Option<&'static str> {
+    paths.iter().copied().find(|path| std::path::Path::new(path).exists())
+}
+
+/// Gives a program all of its standard input.
+pub(crate) fn feed(child: &mut Child, text: &str) -> io::Result<()> {
+    child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(text.as_bytes()))
 }
 
 /// The router in the middle.
@@ -65,10 +71,11 @@ impl Internet {
         self.attach(lab, &mut router, "wan")?;
         let inside = lab.segment();
         let net = self.networks;
-        lab.plug(&mut router, "lan", inside, Ipv4Addr::new(192, 168, net, 1))?;
         router.namespace.sysctl("net/ipv4/ip_forward", "1")?;
-        let nat = NatBox { router, inside, net, hosts: 1 };
-        nat.translate(kind)?;
+        let mut nat = NatBox { router, inside, net, hosts: 1 };
+        let address = nat.inside_address();
+        lab.plug(&mut nat.router, "lan", inside, address)?;
+        nat.filter(&rules(kind))?;
         Ok(nat)
     }
 
@@ -103,20 +110,34 @@ impl NatBox {
         Ok(host)
     }
 
-    fn translate(&self, kind: NatKind) -> Result<(), LabError> {
+    /// What is forwarded on request of hosts behind it, in the words of `nft`.
+    pub fn forwarded(&self) -> Result<String, LabError> {
+        self.nft(&["list", "chain", "inet", "upnp", "prerouting_miniupnpd"], "")
+    }
+
+    /// Adds rules to those of the box.
+    pub(crate) fn filter(&self, rules: &str) -> Result<(), LabError> {
+        self.nft(&["-f", "-"], rules).map(drop)
+    }
+
+    pub(crate) fn inside_address(&self) -> Ipv4Addr {
+        Ipv4Addr::new(192, 168, self.net, 1)
+    }
+
+    fn nft(&self, arguments: &[&str], input: &str) -> Result<String, LabError> {
         let failed = || LabError::io("set up a NAT with nft");
-        let program = nft().ok_or_else(|| failed()(std::io::ErrorKind::NotFound.into()))?;
+        let program = installed(&NFT).ok_or_else(|| failed()(io::ErrorKind::NotFound.into()))?;
         let mut command = Command::new(program);
-        command.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::piped());
         let mut child = self.router.namespace.spawn(command)?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(rules(kind).as_bytes()).map_err(failed())?;
-        }
+        feed(&mut child, input).map_err(failed())?;
         let output = child.wait_with_output().map_err(failed())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() {
-            return Ok(());
+            return Ok(text(&output.stdout));
         }
-        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+        let reason = text(&output.stderr);
         Err(LabError::Netlink { what: "set up a NAT with nft".into(), reason })
     }
 }

@@ -5,8 +5,9 @@
 //! radios between them ([`switch`]). Every interface of a host is a TAP device whose other end
 //! that thread holds, so delay, loss, rate, queues, pauses and cuts can be set per interface
 //! and direction while traffic flows, and a cut shows no loss of carrier. Nothing of it but the
-//! NATs of an [`internet`] needs a program to be installed, and nothing of it survives: namespaces, devices and the
-//! processes started inside die when the lab is dropped, and also when its process is killed.
+//! NATs of an [`internet`] and their help ([`upnp`]) needs a program to be installed, and nothing
+//! of it survives: namespaces, devices and the processes started inside die when the lab is
+//! dropped, and also when its process is killed.
 //!
 //! It must never send a packet outside its own namespaces, and it changes nothing on the
 //! machine that outlives the process.
@@ -26,6 +27,7 @@ pub mod switch;
 mod tap;
 pub mod topology;
 pub mod trial;
+pub mod upnp;
 
 pub use error::LabError;
 pub use internet::{Internet, NatBox, NatKind, has_nft};
@@ -34,3 +36,4 @@ pub use pipe::{Conditions, Counters};
 pub use switch::{Direction, Port, Segment, Switch};
 pub use topology::{Host, Lab, Mesh, TwoWays, Uplink};
 pub use trial::trial;
+pub use upnp::{Gateway, has_miniupnpd};

@@ -50,18 +50,24 @@ fn message_bus() {
     }
 }
 
-/// The program that the tests of NATs set those up with, which is for Linux alone.
+/// The programs that the tests of NATs are made of, which are for Linux alone. Of the router's
+/// daemon it is the program alone: nothing of it starts by itself.
 fn firewall() {
-    let missing = || {
-        let places = ["/usr/sbin/nft", "/sbin/nft"];
-        let is_there = places.iter().any(|path| Path::new(path).exists());
-        cfg!(target_os = "linux") && !is_there && place::program("nft").is_none()
-    };
-    if missing() {
-        apt::install(&["nftables"]);
-    }
-    if missing() {
-        say("without nft tests of NATs are skipped. On Debian: sudo apt-get install nftables");
+    for (program, package, without) in [
+        ("nft", "nftables", "tests of NATs are skipped"),
+        ("miniupnpd", "miniupnpd-nftables", "tests of routers that forward ports are skipped"),
+    ] {
+        let missing = || {
+            let is_in = |folder: &str| Path::new(folder).join(program).exists();
+            let is_there = ["/usr/sbin", "/sbin"].into_iter().any(is_in);
+            cfg!(target_os = "linux") && !is_there && place::program(program).is_none()
+        };
+        if missing() {
+            apt::install(&[package]);
+        }
+        if missing() {
+            say(&format!("without {program} {without}. On Debian: sudo apt-get install {package}"));
+        }
     }
 }
 

@@ -150,6 +150,8 @@ pub enum NetFact {
         /// How many nodes took it.
         stored: usize,
     },
+    /// What others did for this node has ended: the answer to [`Net::leave`].
+    Left,
     /// A listener could not be opened, or broke.
     ListenFailed {
         /// On which uplink.
@@ -220,6 +222,7 @@ pub(super) enum Order {
     Seek(PeerId),
     Standing(PeerId, i32),
     Dht(DhtConfig),
+    Leave,
 }
 
 impl Net {
@@ -275,6 +278,12 @@ impl Net {
     /// An edited `[dht]` took effect.
     pub fn configure_dht(&self, config: DhtConfig) -> Result<(), Busy> {
         self.order(Order::Dht(config))
+    }
+
+    /// This node is about to stop: what is worth remembering is told, and what others do for it
+    /// is given back. Answered by [`NetFact::Left`].
+    pub fn leave(&self) -> Result<(), Busy> {
+        self.order(Order::Leave)
     }
 
     /// The phone book, for operators.

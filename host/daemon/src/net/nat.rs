@@ -1,9 +1,9 @@
 //! Ways in and out where there is no direct one: relays, holes in NATs, the router's help, and
 //! finding out which addresses lead here.
 //!
-//! All of it is libp2p's, each part behind a fence of its own below `nat/`: circuit relay v2
-//! (client and server), DCUtR, AutoNAT v2 (client and server), UPnP. `Nat` is what the swarm
-//! sees. It takes no part in connections of radios, lets nobody outside know of uplinks, and
+//! Most of it is libp2p's, each part behind a fence of its own below `nat/`: circuit relay v2
+//! (client and server), DCUtR, AutoNAT v2 (client and server). Routers are asked by UPnP. `Nat` is
+//! what the swarm sees. It takes no part in connections of radios, lets nobody outside know of uplinks, and
 //! believes no address for being told: one counts as leading here when the config or the router
 //! says so, when a relay does, or when somebody has dialled it.
 //!
@@ -19,17 +19,18 @@ mod probing;
 mod punching;
 mod reach;
 mod relays;
+mod router;
 mod server;
 
-use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use libp2p::core::transport::ListenerId;
-use libp2p::swarm::behaviour::NewListenAddr;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{ConnectionId, FromSwarm, NetworkBehaviour as _, THandlerInEvent, ToSwarm};
-use libp2p::{Multiaddr, PeerId, identify, upnp};
+use libp2p::swarm::{ConnectionId, THandlerInEvent, ToSwarm};
+use libp2p::{Multiaddr, PeerId, identify};
 use pointsman_core::config::NatConfig;
 use pointsman_core::input::{Address, DialFailure};
 use tokio::sync::watch;
@@ -40,6 +41,7 @@ use self::parts::{PartEvent, Parts};
 use self::probing::{Answering, Asking};
 use self::punching::{PunchEvent, Punching};
 use self::relays::{RelayEvent, Relays};
+use self::router::{Router, RouterEvent};
 use super::address::is_circuit;
 use super::registry::Registry;
 use super::secure::Security;
@@ -65,6 +67,8 @@ pub(super) enum NatEvent {
         /// The same for people.
         text: String,
     },
+    /// Routers forward nothing here any more: this node may stop.
+    Left,
 }
 
 type Action = ToSwarm<NatEvent, THandlerInEvent<Nat>>;
@@ -78,8 +82,11 @@ pub(super) struct Nat {
     ways: Ways,
     /// The uplinks that lead out, as what is known of addresses goes for them.
     out: Vec<Way>,
-    /// Whether the router may be asked.
-    asks_router: bool,
+    /// Whether routers may be asked.
+    asks_routers: bool,
+    /// Those that are, by our address in their network.
+    routers: BTreeMap<Ipv4Addr, Router>,
+    leaving: bool,
     listening: Vec<(ListenerId, Multiaddr)>,
     counts: NatCounts,
     reach: watch::Sender<Arc<Reach>>,
@@ -111,7 +118,6 @@ impl Nat {
             punching: config.hole_punching.then(|| Punching::new(me, ways.clone())).into(),
             asking: config.probes.then(|| Asking::new(ways.clone())).into(),
             answering: config.probes.then(Answering::new).into(),
-            upnp: None.into(),
         };
         let mut nat = Self {
             parts,
@@ -119,7 +125,9 @@ impl Nat {
             trusts_interfaces: config.relay_server,
             ways: ways.clone(),
             out: Vec::new(),
-            asks_router: config.upnp,
+            asks_routers: config.upnp,
+            routers: BTreeMap::new(),
+            leaving: false,
             listening: Vec::new(),
             counts: NatCounts::default(),
             reach,
@@ -154,7 +162,7 @@ impl Nat {
         if out != self.out {
             self.out = out;
             self.forget_network();
-            self.ask_router();
+            self.ask_routers();
             self.changed();
         }
         if let Some(relays) = self.parts.relays.as_mut() {
@@ -171,20 +179,69 @@ impl Nat {
         }
     }
 
-    /// Looks for a router to ask, where this node is on a network of the kind that has one.
-    fn ask_router(&mut self) {
-        let is_private = |ip: IpAddr| ip.is_ipv4() && !is_public(ip);
-        let worth = |way: &Way| !way.metered && way.addresses().any(is_private);
-        if !self.asks_router || !self.out.iter().any(worth) {
-            self.parts.upnp = None.into();
-            return;
+    /// Looks for routers to ask on networks of the kind that have one. One that was asked
+    /// before goes on as it did.
+    fn ask_routers(&mut self) {
+        let out = self.out.iter().filter(|way| self.asks_routers && !way.metered);
+        let behind: BTreeMap<_, _> = out.flat_map(Way::networks_v4).collect();
+        let is_private = |ip: &Ipv4Addr| !is_public(IpAddr::V4(*ip));
+        self.routers.retain(|here, _| behind.contains_key(here));
+        for (here, bits) in behind.into_iter().filter(|(here, _)| is_private(here)) {
+            self.routers.entry(here).or_insert_with(|| Router::start(here, bits));
         }
-        let mut upnp = upnp::tokio::Behaviour::default();
-        for (listener_id, addr) in &self.listening {
-            let told = NewListenAddr { listener_id: *listener_id, addr };
-            upnp.on_swarm_event(FromSwarm::NewListenAddr(told));
+        self.tell_routers();
+        let still: Vec<_> = self.routers.values().flat_map(Router::forwards).cloned().collect();
+        for address in still {
+            self.leads_here(address, Evidence::Router);
         }
-        self.parts.upnp = Some(upnp).into();
+    }
+
+    fn tell_routers(&self) {
+        for (here, router) in &self.routers {
+            router.listening(*here, self.listening.iter().map(|(_, address)| address));
+        }
+    }
+
+    /// Has routers take back what they forward here. [`NatEvent::Left`] tells when they have.
+    pub(super) fn leave(&mut self) {
+        self.asks_routers = false;
+        self.leaving = true;
+        self.routers.values_mut().for_each(Router::leave);
+    }
+
+    /// Hears what routers did; whether all of them are left, where that is wanted.
+    fn poll_routers(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut news = Vec::new();
+        self.routers.retain(|_, router| {
+            loop {
+                match router.poll(cx) {
+                    Poll::Ready(Some(event)) => news.push(event),
+                    Poll::Ready(None) => return false,
+                    Poll::Pending => return true,
+                }
+            }
+        });
+        for event in news {
+            self.router_did(event);
+        }
+        let has_left = self.leaving && self.routers.is_empty();
+        self.leaving &= !has_left;
+        has_left
+    }
+
+    /// What a router says is true until others find the contrary.
+    fn router_did(&mut self, event: RouterEvent) {
+        match event {
+            RouterEvent::Forwards(address) => {
+                self.candidate(&address, Evidence::Router);
+                self.leads_here(address, Evidence::Router);
+            }
+            RouterEvent::ForwardsNoMore(address) => {
+                self.externals.expired(&address);
+                self.actions.push_back(ToSwarm::ExternalAddrExpired(address));
+                self.changed();
+            }
+        }
     }
 
     /// What a peer says of itself on a connection.
@@ -242,13 +299,8 @@ impl Nat {
     /// A part found out that an address leads here; who it was, its form tells.
     fn confirmed(&mut self, address: &Multiaddr) -> Multiaddr {
         let address = bare(address);
-        let known = self.externals.all().iter().find(|one| one.address == address);
-        let evidence = match known {
-            Some(known) => known.evidence,
-            None if is_circuit(&address) => Evidence::Relay,
-            None => Evidence::Router,
-        };
-        self.externals.tested(&address, evidence, true);
+        let evidence = if is_circuit(&address) { Evidence::Relay } else { Evidence::Observed };
+        self.externals.tried(&address, evidence, true);
         self.changed();
         address
     }
@@ -277,8 +329,7 @@ impl Nat {
             }
             PartEvent::Asking(event) => {
                 let reachable = event.result.is_ok();
-                let address = bare(&event.tested_addr);
-                self.externals.tested(&address, Evidence::Observed, reachable);
+                self.externals.tried(&bare(&event.tested_addr), Evidence::Observed, reachable);
                 self.counts.probes += 1;
                 self.counts.probe_bytes += event.bytes_sent as u64;
                 None
@@ -287,10 +338,6 @@ impl Nat {
                 let reachable = event.result.is_ok();
                 tracing::debug!(peer = %event.client, reachable, "tried an address of a peer");
                 self.counts.answers += 1;
-                None
-            }
-            PartEvent::Upnp(event) => {
-                tracing::debug!(?event, "UPnP");
                 None
             }
         };

@@ -286,8 +286,16 @@ impl Task {
             Order::Standing(peer, score) => {
                 self.with_phone(|_, dht| dht.set_standing(peer, score));
             }
+            Order::Leave => self.leave(),
             Order::Dht(config) => self.with_phone(|phone, dht| phone.configured(dht, &config)),
         }
+    }
+
+    /// Hands out what is worth remembering. What others did for this node ends.
+    fn leave(&mut self) {
+        let (met, shelved) = self.with_phone(|_, dht| (dht.contacts(), dht.shelved()));
+        self.net_waiting.extend([NetFact::Met(met), NetFact::Shelved(shelved)]);
+        self.swarm.behaviour_mut().nat.leave();
     }
 
     fn dial(&mut self, dial: DialId, peer: Option<Identity>, address: &Address, uplink: &str) {
@@ -403,6 +411,7 @@ impl Task {
                     tracing::debug!(%error, "no hole was punched");
                 }
             }
+            NatEvent::Left => self.net_waiting.push_back(NetFact::Left),
             NatEvent::Unreached { connection, failure, text } => {
                 self.swarm.behaviour_mut().links.unreached(connection, failure, text);
             }

@@ -7,7 +7,7 @@
 //! have: an address of a stranger's telling must not lead to this machine itself.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -50,6 +50,14 @@ impl Way {
     /// The addresses of its interface.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.subnets.iter().map(|&(ip, _)| ip)
+    }
+
+    /// Its IPv4 addresses, each with the length of its network's part.
+    pub(super) fn networks_v4(&self) -> impl Iterator<Item = (Ipv4Addr, u8)> {
+        self.subnets.iter().filter_map(|&(ip, bits)| match ip {
+            IpAddr::V4(ip) => Some((ip, bits)),
+            IpAddr::V6(_) => None,
+        })
     }
 }
 
@@ -112,7 +120,7 @@ impl Ways {
     }
 
     /// The uplink that leads to an address; `None` where none does.
-    fn to(&self, address: &Multiaddr) -> Option<String> {
+    pub(super) fn to(&self, address: &Multiaddr) -> Option<String> {
         let table = self.table();
         let target = ip(address);
         let near = target.and_then(|ip| {

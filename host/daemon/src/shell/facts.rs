@@ -82,6 +82,7 @@ impl Shell {
                 self.memory.published(sequence);
                 self.journal.write(Happening::Published { sequence, stored });
             }
+            NetFact::Left => self.has_left = true,
             NetFact::Sighted { peer, address, source } => {
                 self.node.handle(self.now, Input::Sighted { peer, address, source });
             }

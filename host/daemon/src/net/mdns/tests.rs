@@ -28,6 +28,7 @@ fn texts(facts: &[NetFact]) -> Vec<String> {
         | NetFact::Met(_)
         | NetFact::Shelved(_)
         | NetFact::Published { .. }
+        | NetFact::Left
         | NetFact::ListenFailed { .. } => "unexpected".to_owned(),
     };
     facts.iter().map(text).collect()

@@ -69,11 +69,13 @@ impl NetworkBehaviour for Nat {
             FromSwarm::NewListenAddr(told) => {
                 self.parts.on_swarm_event(event);
                 self.listening.push((told.listener_id, told.addr.clone()));
+                self.tell_routers();
                 self.listening(told.addr);
             }
             FromSwarm::ExpiredListenAddr(told) => {
                 self.parts.on_swarm_event(event);
                 self.listening.retain(|(id, at)| (*id, at) != (told.listener_id, told.addr));
+                self.tell_routers();
                 self.listening_no_more(told.addr);
             }
             other => self.parts.on_swarm_event(other),
@@ -97,6 +99,9 @@ impl NetworkBehaviour for Nat {
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
+            if self.poll_routers(cx) {
+                return Poll::Ready(ToSwarm::GenerateEvent(NatEvent::Left));
+            }
             if let Some(action) = self.actions.pop_front() {
                 return Poll::Ready(action);
             }

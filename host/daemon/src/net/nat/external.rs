@@ -62,6 +62,12 @@ impl Externals {
         }
     }
 
+    /// Somebody tried an address. Who told of it first stays as it was.
+    pub(super) fn tried(&mut self, address: &Multiaddr, evidence: Evidence, reachable: bool) {
+        let known = self.0.iter().find(|one| one.address == *address);
+        self.tested(address, known.map_or(evidence, |one| one.evidence), reachable);
+    }
+
     /// An address does not lead here any more.
     pub(super) fn expired(&mut self, address: &Multiaddr) {
         self.0.retain(|one| one.address != *address);

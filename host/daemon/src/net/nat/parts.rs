@@ -1,9 +1,9 @@
 //! The parts that are libp2p's, each as far as the config wants it.
 
 use libp2p::autonat::v2::{client, server};
+use libp2p::relay;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{relay, upnp};
 
 use super::probing::{Answering, Asking};
 use super::punching::{PunchEvent, Punching};
@@ -17,7 +17,6 @@ pub(in crate::net) struct Parts {
     pub(super) punching: Toggle<Punching>,
     pub(super) asking: Toggle<Asking>,
     pub(super) answering: Toggle<Answering>,
-    pub(super) upnp: Toggle<upnp::tokio::Behaviour>,
 }
 
 #[derive(Debug)]
@@ -27,7 +26,6 @@ pub(in crate::net) enum PartEvent {
     Punching(PunchEvent),
     Asking(client::Event),
     Answering(server::Event),
-    Upnp(upnp::Event),
 }
 
 macro_rules! part_events {
@@ -46,5 +44,4 @@ part_events! {
     Punching(PunchEvent),
     Asking(client::Event),
     Answering(server::Event),
-    Upnp(upnp::Event),
 }

@@ -61,9 +61,11 @@ impl Asking {
         self.inner.on_swarm_event(FromSwarm::NewExternalAddrCandidate(candidate));
     }
 
+    /// What an address that names no uplink was dialled over is what leads there.
     fn may_cost(&self, remote: &Multiaddr) -> bool {
-        let uplink = split_uplink(remote).0.and_then(|uplink| self.ways.named(&uplink));
-        !is_circuit(remote) && uplink.is_some_and(|way| !way.metered)
+        let uplink = split_uplink(remote).0.or_else(|| self.ways.to(remote));
+        let way = uplink.and_then(|uplink| self.ways.named(&uplink));
+        !is_circuit(remote) && way.is_some_and(|way| !way.metered)
     }
 }
 
@@ -232,7 +234,56 @@ impl NetworkBehaviour for Answering {
 
 #[cfg(test)]
 mod tests {
+    use pointsman_core::id::UplinkId;
+    use pointsman_core::input::Uplink;
+
     use super::*;
+
+    fn uplink(id: u32, name: &str, metered: bool, subnet: &str) -> Uplink {
+        Uplink {
+            id: UplinkId(id),
+            name: name.into(),
+            radio: None,
+            has_default_route: true,
+            addresses: vec![subnet.into()],
+            risk_group: 0,
+            metered,
+            price_per_mib: 0,
+            quota_left_kib: u32::MAX,
+            wake_uj: 0,
+            nj_per_byte: 0,
+        }
+    }
+
+    /// Whether whoever was dialled at this address is asked.
+    fn is_asked(asking: &mut Asking, address: &str) -> bool {
+        let handler = asking.handle_established_outbound_connection(
+            ConnectionId::new_unchecked(1),
+            PeerId::random(),
+            &address.parse().unwrap(),
+            Endpoint::Dialer,
+            PortUse::Reuse,
+        );
+        matches!(handler, Ok(Either::Left(_)))
+    }
+
+    #[test]
+    fn nobody_is_asked_over_what_costs_money_or_through_a_relay() {
+        let ways = Ways::default();
+        ways.set(&uplink(1, "wwan0", true, "10.1.0.2/24"));
+        let mut asking = Asking::new(ways.clone());
+        let [cheap, dear] =
+            ["eth0", "wwan0"].map(|uplink| format!("/ip6zone/{uplink}/ip4/45.10.0.1/tcp/1"));
+        let named_none = "/ip4/45.10.0.1/tcp/1";
+        for address in [dear.as_str(), cheap.as_str(), named_none] {
+            assert!(!is_asked(&mut asking, address), "{address}");
+        }
+        ways.set(&uplink(2, "eth0", false, "192.168.1.2/24"));
+        assert!(is_asked(&mut asking, &cheap) && is_asked(&mut asking, named_none));
+        assert!(!is_asked(&mut asking, &dear));
+        let circuit = format!("{cheap}/p2p/{}/p2p-circuit", PeerId::random());
+        assert!(!is_asked(&mut asking, &circuit));
+    }
 
     #[test]
     fn one_peer_gets_its_share_of_dials_and_all_together_theirs() {
