@@ -32,6 +32,7 @@ use libp2p::swarm::{ConnectionId, FromSwarm, NetworkBehaviour as _, THandlerInEv
 use libp2p::{Multiaddr, PeerId, identify, upnp};
 use pointsman_core::config::NatConfig;
 use pointsman_core::input::{Address, DialFailure};
+use pointsman_core::reputation::{Cause, Level};
 use tokio::sync::watch;
 
 use self::circuits::{Circuits, Halves};
@@ -64,6 +65,13 @@ pub(super) enum NatEvent {
         failure: DialFailure,
         /// The same for people.
         text: String,
+    },
+    /// A relay did this.
+    Observed {
+        /// Which.
+        relay: PeerId,
+        /// What.
+        because: Cause,
     },
 }
 
@@ -187,6 +195,13 @@ impl Nat {
         self.parts.upnp = Some(upnp).into();
     }
 
+    /// A peer is treated so from now on: it may relay.
+    pub(super) fn stood(&mut self, peer: PeerId, level: Level) {
+        if let Some(relays) = self.parts.relays.as_mut() {
+            relays.stood(peer, level);
+        }
+    }
+
     /// What a peer says of itself on a connection.
     pub(super) fn identified(&mut self, connection: ConnectionId, info: &identify::Info) {
         if let Some(relays) = self.parts.relays.as_mut() {
@@ -257,6 +272,10 @@ impl Nat {
         let event = match event {
             PartEvent::Relays(RelayEvent::Unreached { connection, failure, text }) => {
                 Some(NatEvent::Unreached { connection, failure, text })
+            }
+            PartEvent::Relays(RelayEvent::Observed { relay, because }) => {
+                tracing::debug!(%relay, "a relay {}", because.sentence());
+                Some(NatEvent::Observed { relay, because })
             }
             PartEvent::Relays(RelayEvent::Changed) => None,
             PartEvent::Server(event) => {

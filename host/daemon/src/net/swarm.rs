@@ -283,8 +283,11 @@ impl Task {
             }
             Order::Allow(allow) => self.swarm.behaviour_mut().gate.allow(&allow),
             Order::Seek(peer) => self.with_phone(|phone, dht| phone.seek(dht, peer)),
-            Order::Standing(peer, score) => {
+            Order::Standing { peer, score, level } => {
                 self.with_phone(|_, dht| dht.set_standing(peer, score));
+                if let Some(peer) = identity::to_libp2p(peer) {
+                    self.swarm.behaviour_mut().nat.stood(peer, level);
+                }
             }
             Order::Dht(config) => self.with_phone(|phone, dht| phone.configured(dht, &config)),
         }
@@ -405,6 +408,10 @@ impl Task {
             }
             NatEvent::Unreached { connection, failure, text } => {
                 self.swarm.behaviour_mut().links.unreached(connection, failure, text);
+            }
+            NatEvent::Observed { relay, because } => {
+                let fact = |peer| NetFact::Observed { peer, because, weight: 1 };
+                self.net_waiting.extend(identity::from_libp2p(&relay).map(fact));
             }
         }
     }
