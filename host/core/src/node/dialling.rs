@@ -233,13 +233,18 @@ impl Node {
                 let failures = attempt.failures;
                 let is_due = next_try <= self.now;
                 let rank = (!is_due, is_circuit, relayed_by, used, address.protocol, failures);
-                let row = dialable(ranked.len(), transport, uplink, &attempt);
+                let row = dialable(transport, uplink, &attempt);
                 let address = address.clone();
                 ranked.push((rank, Candidate { address, uplink: uplink.id, row, next_try }));
             }
         }
         ranked.sort_by_key(|(a, _)| *a);
-        ranked.into_iter().map(|(_, candidate)| candidate).collect()
+        // A policy to which some are the same takes the one with the smallest number.
+        let number = |(id, (_, mut candidate)): (usize, (_, Candidate))| {
+            candidate.row.id = id as u32;
+            candidate
+        };
+        ranked.into_iter().enumerate().map(number).collect()
     }
 
     /// Those of them whose back-off is over.
@@ -429,9 +434,9 @@ fn is_unwanted(ending: Ending) -> bool {
     }
 }
 
-fn dialable(id: usize, transport: Transport, uplink: &Uplink, attempt: &Attempt) -> Dialable {
+fn dialable(transport: Transport, uplink: &Uplink, attempt: &Attempt) -> Dialable {
     Dialable {
-        id: id as u32,
+        id: 0,
         transport: transport as u32,
         uplink: uplink.id.0,
         setup_ms: attempt.setup_us.map_or(SETUP_GUESS_MS, |us| saturate(us / 1000)),

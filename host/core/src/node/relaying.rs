@@ -76,8 +76,8 @@ impl Node {
         address.relay().map_or(Level::Trusted, |relay| self.level(&relay))
     }
 
-    /// A relay is shunned no more: whom it leads to may be dialled again.
-    pub(super) fn relay_pardoned(&mut self, relay: PeerId) {
+    /// A relay is shunned, or no more: whom it leads to is dialled through another, or through it.
+    pub(super) fn relay_judged(&mut self, relay: PeerId) {
         for number in self.peers.numbers() {
             let Some(peer) = self.peers.get(number) else { continue };
             if peer.places.keys().any(|address| address.relay() == Some(relay)) {

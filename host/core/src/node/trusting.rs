@@ -147,8 +147,8 @@ impl Node {
         self.counters.peers_shunned += u64::from(level == Level::Shunned);
         self.neighbour_stood(number, level);
         self.consider_dials(number);
-        if was == Level::Shunned {
-            self.relay_pardoned(id);
+        if was == Level::Shunned || level == Level::Shunned {
+            self.relay_judged(id);
         }
     }
 

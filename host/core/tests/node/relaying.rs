@@ -2,7 +2,7 @@
 
 use pointsman_core::config::NodeConfig;
 use pointsman_core::frame::{ByeCode, Frame};
-use pointsman_core::id::{DialId, LinkId, PeerId, UplinkId};
+use pointsman_core::id::{DialId, LinkId, UplinkId};
 use pointsman_core::input::{Address, DialFailure, Input, NewLink, Protocol, Source, Transport};
 use pointsman_core::output::{CloseReason, Output};
 use pointsman_core::reputation::Cause;

@@ -476,7 +476,7 @@ fn some_peers_are_spared_by_lot() {
 
 /// Who relays is nobody's peer here: what is known of it is what was seen of its relaying.
 fn circuit(relay: PeerId) -> Address {
-    Address::parse(&format!("/ip4/203.0.113.99/tcp/1/p2p/{relay}/p2p-circuit")).expect("a circuit")
+    Address::parse(&format!("/ip4/192.0.2.99/tcp/1/p2p/{relay}/p2p-circuit")).expect("a circuit")
 }
 
 impl Judged {
