@@ -147,7 +147,7 @@ pub enum NetFact {
     Published {
         /// Its sequence.
         sequence: u64,
-        /// How many nodes took it.
+        /// How many nodes gave it back when they were asked for it.
         stored: usize,
     },
     /// A listener could not be opened, or broke.
