@@ -14,6 +14,7 @@ mod behaviour;
 mod circuits;
 mod clients;
 mod external;
+mod fence;
 mod parts;
 mod probing;
 mod punching;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use libp2p::core::transport::ListenerId;
 use libp2p::swarm::behaviour::NewListenAddr;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{ConnectionId, FromSwarm, NetworkBehaviour as _, THandlerInEvent, ToSwarm};
+use libp2p::swarm::{ConnectionId, FromSwarm, NetworkBehaviour as _, ToSwarm};
 use libp2p::{Multiaddr, PeerId, identify, upnp};
 use pointsman_core::config::NatConfig;
 use pointsman_core::input::{Address, DialFailure};
@@ -37,6 +38,7 @@ use tokio::sync::watch;
 
 use self::circuits::{Circuits, Halves};
 use self::external::{Externals, bare};
+use self::fence::Wish;
 use self::parts::{PartEvent, Parts};
 use self::probing::{Answering, Asking};
 use self::punching::{PunchEvent, Punching};
@@ -49,6 +51,7 @@ use super::ways::{Way, Ways};
 use crate::identity;
 
 pub use self::external::{Evidence, External};
+pub(super) use self::fence::Fenced;
 pub use self::reach::{NatCounts, Reach};
 pub use self::relays::Reservation;
 
@@ -75,7 +78,7 @@ pub(super) enum NatEvent {
     },
 }
 
-type Action = ToSwarm<NatEvent, THandlerInEvent<Nat>>;
+type Action = Wish<Nat>;
 
 /// The behaviour.
 pub(super) struct Nat {
@@ -108,17 +111,17 @@ impl Nat {
         ways: &Ways,
         registry: Registry,
         reach: watch::Sender<Arc<Reach>>,
-    ) -> (Self, Circuits) {
+    ) -> (Fenced<Self>, Circuits) {
         let Identity { me, security } = identity;
         let halves = Halves::new(me);
         let circuits = Circuits::new(halves.clone(), security, registry, ways.clone());
-        let relays = || Relays::new(halves, ways.clone(), relays_of(config));
+        let relays = || Fenced(Relays::new(halves, ways.clone(), relays_of(config)));
         let parts = Parts {
             relays: config.relay_client.then(relays).into(),
             server: config.relay_server.then(|| server::server(me, config.relay)).into(),
-            punching: config.hole_punching.then(|| Punching::new(me, ways.clone())).into(),
-            asking: config.probes.then(|| Asking::new(ways.clone())).into(),
-            answering: config.probes.then(Answering::new).into(),
+            punching: config.hole_punching.then(|| Fenced(Punching::new(me, ways.clone()))).into(),
+            asking: config.probes.then(|| Fenced(Asking::new(ways.clone()))).into(),
+            answering: config.probes.then(|| Fenced(Answering::new())).into(),
             upnp: None.into(),
         };
         let mut nat = Self {
@@ -137,7 +140,7 @@ impl Nat {
             nat.leads_here(address, Evidence::Config);
         }
         nat.changed();
-        (nat, circuits)
+        (Fenced(nat), circuits)
     }
 
     /// Makes a circuit to the peer of these options, through the relay that the address names.

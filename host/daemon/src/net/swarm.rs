@@ -35,7 +35,7 @@ use super::links::behaviour::{LinkEvent, Links};
 use super::links::{GUEST_IDLE_MAX, Wires, WithCircuits};
 use super::listeners::{Bind, Listeners, wanted};
 use super::mdns::Mdns;
-use super::nat::{Identity as NatIdentity, Nat, NatEvent, Reach};
+use super::nat::{Fenced, Identity as NatIdentity, Nat, NatEvent, Reach};
 use super::phone::{Phone, PhoneBook, PhoneOrder, phone};
 use super::ping::Ping;
 use super::refusals::Refusals;
@@ -128,7 +128,7 @@ fn with_nat(
     wires: Box<dyn Wires>,
     ways: &Ways,
     reach: watch::Sender<Arc<Reach>>,
-) -> io::Result<(Nat, Whole, WithCircuits)> {
+) -> io::Result<(Fenced<Nat>, Whole, WithCircuits)> {
     let me = options.keypair.public().to_peer_id();
     let identity = NatIdentity { me, security: Security::new(&options.keypair)? };
     let registry = Registry::default();
@@ -166,7 +166,7 @@ struct Behaviour {
     ping: Ping,
     identify: Identify,
     dht: Toggle<Dht>,
-    nat: Nat,
+    nat: Fenced<Nat>,
     links: Links,
 }
 
@@ -175,7 +175,7 @@ impl Behaviour {
         options: &NetOptions,
         wires: WithCircuits,
         facts: mpsc::Sender<LinkFact>,
-        nat: Nat,
+        nat: Fenced<Nat>,
         dht: Toggle<Dht>,
     ) -> Self {
         let relays = options.nat.relays.iter().filter_map(|(_, id)| identity::to_libp2p(*id));

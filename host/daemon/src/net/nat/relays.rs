@@ -25,14 +25,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use libp2p::core::Endpoint;
-use libp2p::core::transport::{ListenerId, PortUse};
+use libp2p::core::transport::ListenerId;
 use libp2p::relay::{HOP_PROTOCOL_NAME, client};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm,
-};
+use libp2p::swarm::{ConnectionId, DialError, FromSwarm, NetworkBehaviour as _, ToSwarm};
 use libp2p::{Multiaddr, PeerId, identify};
 use pointsman_core::input::DialFailure;
 use pointsman_core::limits::CIRCUITS_PENDING_MAX;
@@ -44,6 +40,7 @@ pub use self::reservations::Reservation;
 use self::reservations::Reservations;
 use super::circuits::Halves;
 use super::clients::Clients;
+use super::fence::{Fence, Wish};
 use crate::net::address::{is_circuit, split_uplink, with_uplink, without_peer};
 use crate::net::failure::relay_fault;
 use crate::net::links::dials;
@@ -66,7 +63,7 @@ pub(in crate::net) enum RelayEvent {
     Changed,
 }
 
-type Action = ToSwarm<RelayEvent, THandlerInEvent<Clients>>;
+type Action = Wish<Relays>;
 
 /// The relays.
 pub(in crate::net) struct Relays {
@@ -359,36 +356,19 @@ fn relay_of(address: &Multiaddr) -> Option<(PeerId, Multiaddr)> {
     None
 }
 
-impl NetworkBehaviour for Relays {
-    type ConnectionHandler = <Clients as NetworkBehaviour>::ConnectionHandler;
-    type ToSwarm = RelayEvent;
+impl Fence for Relays {
+    type Inner = Clients;
+    type Event = RelayEvent;
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.clients.handle_established_inbound_connection(connection, peer, local, remote)
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        remote: &Multiaddr,
-        role: Endpoint,
-        port: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.clients.handle_established_outbound_connection(connection, peer, remote, role, port)
+    fn inner(&mut self) -> &mut Clients {
+        &mut self.clients
     }
 
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "libp2p's events are an open set, and only some concern us"
     )]
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+    fn hears(&mut self, event: FromSwarm<'_>) {
         self.clients.on_swarm_event(event);
         match event {
             FromSwarm::ConnectionEstablished(established) => {
@@ -419,19 +399,7 @@ impl NetworkBehaviour for Relays {
         }
     }
 
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
-        self.clients.on_connection_handler_event(peer, connection, event);
-    }
-
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+    fn wants(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
         loop {
             if let Some(action) = self.actions.pop_front() {
                 return Poll::Ready(action);

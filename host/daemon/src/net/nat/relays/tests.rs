@@ -77,7 +77,7 @@ fn a_reservation_at_a_relay_that_becomes_shunned_is_given_up_and_another_sought(
     assert_eq!(scene.actions().iter().filter(|action| given_up(action)).count(), 1);
     let (listener_id, reason) = (asked[0].listener_id(), Ok(()));
     let closed = ListenerClosed { listener_id, reason };
-    scene.relays.on_swarm_event(FromSwarm::ListenerClosed(closed));
+    scene.relays.hears(FromSwarm::ListenerClosed(closed));
     let asked = scene.asked();
     assert!(asked.len() == 1 && at(&asked[0], &third), "{asked:?}");
 }
@@ -120,7 +120,7 @@ fn a_relay_that_refuses_a_reservation_is_told_of() {
     let refused = Circuit::Reservation(ReserveError::ResourceLimitExceeded);
     let error = io::Error::other(ConnectError::Circuit(Box::new(refused)));
     let closed = ListenerClosed { listener_id, reason: Err(&error) };
-    scene.relays.on_swarm_event(FromSwarm::ListenerClosed(closed));
+    scene.relays.hears(FromSwarm::ListenerClosed(closed));
     let refuses = |action: &Action| {
         let ToSwarm::GenerateEvent(RelayEvent::Observed { relay, because }) = action else {
             return false;
