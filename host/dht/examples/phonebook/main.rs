@@ -1,6 +1,8 @@
 //! Three hundred phone books in one process, beside as many of libp2p's own.
 //!
 //! `cargo run --release -p pointsman-dht --example phonebook -- [NODES] [LOOKUPS]`
+//!
+//! With 0 nodes only the smaller network with hostile nodes in it runs, which comes last.
 
 #![allow(clippy::print_stdout, reason = "a measurement prints")]
 #![allow(clippy::unwrap_used, reason = "a measurement ends where something is wrong")]
@@ -12,12 +14,11 @@ mod plain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
-use libp2p::swarm::dial_opts::DialOpts;
 use net::hostile::{self, WireMessage, WirePeer};
-use net::{Net, Node, way};
+use net::{Net, Node};
 use pointsman_core::dht::contact::Contact;
 use pointsman_core::dht::crawl::{CrawlStatus, Options};
 use pointsman_core::id::PeerId;
@@ -25,6 +26,9 @@ use pointsman_dht::{Event, identity};
 
 /// A busy machine may take minutes until everyone has joined.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How often a hostile node answers before it falls silent.
+const ASKED_MAX: usize = 60;
 
 const QUIET: Duration = Duration::from_secs(3600);
 
@@ -82,7 +86,8 @@ async fn settle(nodes: &[Node], what: &str) {
     }
 }
 
-async fn build(net: &mut Net, count: usize) -> Vec<Node> {
+/// Nodes that know the first of them, and each three of these others.
+async fn build(net: &mut Net, count: usize, others: &[Contact]) -> Vec<Node> {
     let quiet = |config: &mut pointsman_dht::Config| {
         config.refresh = QUIET;
         config.stagger = Duration::from_millis(300);
@@ -94,7 +99,8 @@ async fn build(net: &mut Net, count: usize) -> Vec<Node> {
     while nodes.len() < count {
         nodes.push(net.node_with(|config| {
             quiet(config);
-            config.bootstrap = vec![contact.clone()];
+            let some = others.iter().cycle().skip(3 * nodes.len()).take(3);
+            config.bootstrap = some.chain([&contact]).cloned().collect();
         }));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -166,45 +172,35 @@ async fn crawl(nodes: &mut [Node]) {
     );
 }
 
-/// Hostile nodes of three kinds, that connect to honest ones so as to get into their tables.
-async fn hostile(net: &mut Net, honest: &[Node], count: usize) {
+/// Hostile nodes of three kinds, that serve for as long as the program runs: they name each other
+/// only, name nobody, or fall silent once they were asked often enough to be in tables.
+fn hostile(net: &mut Net, count: usize) -> Vec<Contact> {
     let swarms: Vec<_> = (0..count).map(|_| hostile::bare(net)).collect();
+    let contacts = swarms.iter().map(|(_, one)| one.contact()).collect();
     let closer: Vec<WirePeer> = swarms
         .iter()
         .map(|(_, one)| WirePeer::new(one.peer, std::slice::from_ref(&one.address)))
         .collect();
-    for (number, (mut swarm, _)) in swarms.into_iter().enumerate() {
-        for step in 0..honest.len() {
-            let to = &honest[(number * 5 + step) % honest.len()];
-            let peer = identity::to_libp2p(to.peer).unwrap();
-            let place = way(net.number, &to.address).unwrap();
-            let _ = swarm.dial(DialOpts::peer_id(peer).addresses(vec![place]).build());
-        }
-        let driven = async { while swarm.next().await.is_some() {} };
-        let _ = tokio::time::timeout(Duration::from_millis(400), driven).await;
-        let closer = closer.clone();
-        // Everyone answers at first what gets it into tables; a third falls silent later.
-        let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-        hostile::run(
-            swarm,
-            Arc::new(move |message: &WireMessage| {
-                let before = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                if number % 3 == 0 && before > 60 {
-                    return None;
-                }
-                let closer = if number % 3 == 1 { Vec::new() } else { closer.clone() };
-                let answer = WireMessage { kind: message.kind, closer, ..WireMessage::default() };
-                Some(hostile::frame(&answer))
-            }),
-        );
+    for (number, (swarm, _)) in swarms.into_iter().enumerate() {
+        let closer = if number % 3 == 1 { Vec::new() } else { closer.clone() };
+        let asked = AtomicUsize::new(0);
+        let answers = move |message: &WireMessage| {
+            let before = asked.fetch_add(1, Ordering::Relaxed);
+            let is_silent = number % 3 == 0 && before > ASKED_MAX;
+            let closer = closer.clone();
+            let answer = WireMessage { kind: message.kind, closer, ..WireMessage::default() };
+            (!is_silent).then(|| hostile::frame(&answer))
+        };
+        hostile::run(swarm, Arc::new(answers));
     }
+    contacts
 }
 
 async fn with_hostile(honest_count: usize, hostile_count: usize, samples: usize) {
     let mut net = Net::default();
-    let mut honest = build(&mut net, honest_count).await;
+    let hostile = hostile(&mut net, hostile_count);
+    let mut honest = build(&mut net, honest_count, &hostile).await;
     settle(&honest, "the honest settle").await;
-    hostile(&mut net, &honest, hostile_count).await;
     let peers: BTreeSet<PeerId> = honest.iter().map(|node| node.peer).collect();
     let mut entries = 0;
     for node in &honest {
@@ -220,21 +216,11 @@ async fn with_hostile(honest_count: usize, hostile_count: usize, samples: usize)
     line("  lookups there", &spread(took));
 }
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() {
-    let (count, samples) = (argument(1, 300), argument(2, 1_000));
-    let empty = resident();
-    let idle: Vec<Node> = {
-        let mut net = Net::default();
-        (0..50).map(|_| net.node(&[])).collect()
-    };
-    println!("memory of an idle node: {:.0} KiB", kib(resident() - empty, idle.len()));
-    drop(idle);
-
+async fn all_honest(count: usize, samples: usize) {
     let mut net = Net::default();
     let before = resident();
     let began = Instant::now();
-    let mut nodes = build(&mut net, count).await;
+    let mut nodes = build(&mut net, count, &[]).await;
     settle(&nodes, "everyone settles").await;
     let open = connections(&nodes).await;
     println!(
@@ -251,7 +237,21 @@ async fn main() {
     let (found, took) = plain.lookups(samples).await;
     println!("libp2p-kad: {found} of {samples} found");
     line("libp2p-kad: get_closest_peers", &spread(took));
-    drop(plain);
-    drop(nodes);
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let (count, samples) = (argument(1, 300), argument(2, 1_000));
+    let empty = resident();
+    let idle: Vec<Node> = {
+        let mut net = Net::default();
+        (0..50).map(|_| net.node(&[])).collect()
+    };
+    println!("memory of an idle node: {:.0} KiB", kib(resident() - empty, idle.len()));
+    drop(idle);
+
+    if count > 1 {
+        all_honest(count, samples).await;
+    }
     with_hostile(80, 20, 500).await;
 }
