@@ -90,6 +90,12 @@ impl Address {
         }
     }
 
+    /// The relay that it leads through.
+    pub fn relay(&self) -> Option<PeerId> {
+        let (through, _) = self.text.rsplit_once("/p2p-circuit")?;
+        through.rsplit_once("/p2p/")?.1.parse().ok()
+    }
+
     /// Where whoever has a reservation at a relay is reached; `at` is the relay's own address.
     fn through(at: &str, relay: PeerId) -> Self {
         Self { text: format!("{at}/p2p/{relay}/p2p-circuit"), protocol: Protocol::Circuit }

@@ -35,6 +35,10 @@ pub const PEERS_MAX: usize = 4096;
 /// that of a stranger makes room.
 pub const STANDINGS_MAX: usize = 4096;
 
+/// Standings that the shell keeps for the network task while that takes no orders: of peers, and
+/// of those who were.
+pub const STANDINGS_UNTOLD_MAX: usize = PEERS_MAX + STANDINGS_MAX;
+
 /// Peers about which the reputation policy is asked in one second.
 pub const FOLDS_PER_STEP_MAX: usize = 128;
 

@@ -97,7 +97,7 @@ pub enum Output {
     /// Ask the anomaly policy, off the loop.
     Inspect(AnomalyQuestion),
     /// A peer stands elsewhere: its level changed, or its score by a good deal. At most one
-    /// for a peer in a second.
+    /// for a peer in a second. Also where somebody stood in earlier runs who is no peer yet.
     StandingChanged {
         /// Who.
         peer: PeerId,

@@ -25,9 +25,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pointsman_core::Node;
-use pointsman_core::id::{LinkId, Time, UplinkId};
+use pointsman_core::id::{LinkId, PeerId, Time, UplinkId};
 use pointsman_core::input::{Input, Uplink};
 use pointsman_core::output::Delivery;
+use pointsman_core::reputation::Level;
 use pointsman_radio::Bluetooth;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -128,6 +129,8 @@ pub(crate) struct Shell {
     echoes: Vec<Input>,
     /// Uplinks whose listeners the network task had no time for.
     unheard: Vec<UplinkId>,
+    /// Where peers stand that the network task had no time to hear of.
+    untold: BTreeMap<PeerId, (i32, Level)>,
     taps: Taps,
     tally: Tally,
     memory: Memory,
@@ -170,6 +173,7 @@ impl Shell {
             deliveries: Vec::new(),
             echoes: Vec::new(),
             unheard: Vec::new(),
+            untold: BTreeMap::new(),
             taps: Taps::default(),
             tally: Tally::default(),
             memory: Memory::default(),
@@ -288,6 +292,7 @@ impl Shell {
         }
         self.asleep_us = asleep_us;
         self.listen_again();
+        self.tell_standings();
     }
 
     /// Tells the Node the time if it asked for it. Acknowledgements that wait here are told

@@ -73,6 +73,8 @@ enum For {
     Query(QueryId),
     Probe,
     Put,
+    /// Who confirmed our record is asked for it.
+    Check,
 }
 
 /// Our record on its way to those who keep it.

@@ -70,7 +70,7 @@ pub enum Event {
     Published {
         /// Its sequence.
         sequence: u64,
-        /// How many nodes took it.
+        /// How many nodes gave it back when they were asked for it.
         stored: usize,
     },
 }

@@ -1,4 +1,10 @@
 //! Our own record: when it is made, and when it is carried to those who keep it.
+//!
+//! Where this node has an address, its record goes out as soon as somebody answered, so that it
+//! is found although its table is still being filled; that done, it goes out once more, to those
+//! who are nearest by then. Without an address it waits for the table. An address that comes or
+//! goes makes a new record, at once for the first few, because a node that starts learns one
+//! after the other; what changes while one is carried out is in the next.
 
 use libp2p::identity::Keypair;
 use pointsman_core::dht::contact::{AddressKind, Scope};
@@ -8,8 +14,12 @@ use pointsman_core::limits;
 use crate::chance::Chance;
 use crate::record::{Capabilities, Checked, PeerRecord, Reach};
 
-/// After nobody took it, it is carried out again after so long, in microseconds.
+/// After nobody took it, or before the table was filled, it is carried out again after so long,
+/// in microseconds.
 const AGAIN_US: u64 = 20_000_000;
+
+/// So many records are made at once, before each has to wait for the pause.
+const ISSUE_BURST: u64 = 3;
 
 /// What every record of ours says.
 #[derive(Clone)]
@@ -42,7 +52,8 @@ pub(crate) struct Publisher {
     record: Option<Checked>,
     /// What it says is not what is so any more.
     stale: bool,
-    issued_at: Option<Time>,
+    /// When as many may be made at once again as at the start.
+    issues_full_at: Time,
     carry_at: Time,
     stored: usize,
 }
@@ -62,7 +73,7 @@ impl Publisher {
             sequence: sequence_floor,
             record: None,
             stale: true,
-            issued_at: None,
+            issues_full_at: Time(0),
             carry_at: Time(0),
             stored: 0,
         }
@@ -83,10 +94,16 @@ impl Publisher {
 
     /// When something is due.
     pub(crate) fn due(&self) -> Time {
-        match (self.stale, self.issued_at) {
-            (true, Some(issued)) => issued.after(self.terms.issue_pause_us).max(self.carry_at),
-            (true, None) | (false, _) => self.carry_at,
+        if !self.stale {
+            return self.carry_at;
         }
+        let ahead_us = self.terms.issue_pause_us.saturating_mul(ISSUE_BURST - 1);
+        self.carry_at.max(Time(self.issues_full_at.0.saturating_sub(ahead_us)))
+    }
+
+    /// Whether there is anywhere to reach us at.
+    pub(crate) fn has_reach(&self) -> bool {
+        !self.reach.is_empty()
     }
 
     /// The record to carry out, if it is time; a new one, where the old one is stale or half
@@ -126,18 +143,28 @@ impl Publisher {
             Ok(checked) => {
                 self.sequence = sequence;
                 self.record = Some(checked);
-                self.issued_at = Some(now);
+                self.issues_full_at = self.issues_full_at.max(now).after(self.terms.issue_pause_us);
                 self.stale = false;
             }
             Err(error) => tracing::warn!(%error, "this node's key can't sign its record"),
         }
     }
 
-    /// So many took it.
-    pub(crate) fn carried(&mut self, now: Time, stored: usize, chance: &mut Chance) {
+    /// So many took it, those nearest where the table was filled. A change since then is carried
+    /// out without a wait.
+    pub(crate) fn carried(
+        &mut self,
+        now: Time,
+        stored: usize,
+        was_filled: bool,
+        chance: &mut Chance,
+    ) {
         self.stored = stored;
-        let wait_us = if stored == 0 { AGAIN_US } else { self.terms.republish_us };
-        self.carry_at = now.after(chance.about(wait_us));
+        if !self.stale {
+            let is_done = stored > 0 && was_filled;
+            let wait_us = if is_done { self.terms.republish_us } else { AGAIN_US };
+            self.carry_at = now.after(chance.about(wait_us));
+        }
     }
 
     /// The record, once it was made.
@@ -207,7 +234,7 @@ mod tests {
             let wall_ms = WALL_MS + now.0 / 1000;
             let made = publisher.next(now, wall_ms).unwrap();
             assert!(made.record.expires_s - wall_ms / 1000 >= 12 * 3600 - 3600);
-            publisher.carried(now, 20, &mut chance);
+            publisher.carried(now, 20, true, &mut chance);
             assert_eq!(publisher.next(now, wall_ms), None);
             sequences.push(made.record.sequence);
             now = publisher.due();
@@ -217,17 +244,44 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_changes_makes_a_new_one_but_not_too_often() {
+    fn an_address_that_changes_makes_a_new_one_at_once_but_not_too_often() {
         let mut publisher = publisher(0);
         let mut chance = Chance::default();
-        let first = publisher.next(Time(1), WALL_MS).unwrap();
-        publisher.carried(Time(1), 20, &mut chance);
+        let mut made = Vec::new();
+        let mut now = Time(1);
+        for port in 1..10 {
+            publisher.reachable_at(vec![reach(&format!("/ip4/8.8.4.4/tcp/{port}"))]);
+            now = now.max(publisher.due());
+            let record = publisher.next(now, WALL_MS + now.0 / 1000).unwrap().record;
+            made.push((now, record.sequence));
+            publisher.carried(now, 20, true, &mut chance);
+        }
+        assert!(made.is_sorted_by(|(_, one), (_, next)| one < next), "{made:?}");
+        let waits: Vec<u64> = made.windows(2).map(|pair| pair[1].0.since(pair[0].0)).collect();
+        assert_eq!(waits, [[0; 2].as_slice(), &[60_000_000; 6]].concat());
+    }
+
+    #[test]
+    fn an_address_that_comes_while_the_record_is_carried_out_does_not_wait_for_its_hour() {
+        let mut publisher = publisher(0);
+        publisher.next(Time(1), WALL_MS).unwrap();
         publisher.reachable_at(vec![reach("/ip4/8.8.4.4/tcp/1")]);
-        assert_eq!(publisher.next(Time(2), WALL_MS), None);
-        let later = publisher.due();
-        assert!(later.since(Time(1)) >= 60_000_000);
-        let second = publisher.next(later, WALL_MS + 60_000).unwrap();
-        assert!(second.record.sequence > first.record.sequence);
+        publisher.carried(Time(2), 20, true, &mut Chance::default());
+        assert!(publisher.due() <= Time(2));
+        assert_eq!(publisher.next(Time(2), WALL_MS).unwrap().record.reach.len(), 1);
+    }
+
+    #[test]
+    fn what_went_out_before_the_table_was_filled_goes_out_once_more_soon() {
+        let mut publisher = publisher(0);
+        let mut chance = Chance::default();
+        let first = publisher.next(Time(1), WALL_MS);
+        publisher.carried(Time(1), 20, false, &mut chance);
+        let again = publisher.due();
+        assert!(again.since(Time(1)) <= 2 * AGAIN_US);
+        assert_eq!(publisher.next(again, WALL_MS), first, "it is the same record");
+        publisher.carried(again, 20, true, &mut chance);
+        assert!(publisher.due().since(again) >= HOUR_US / 2);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! How much each of many may do: token buckets by name, in a bounded table.
 //!
-//! A bucket that is full again says nothing, and is forgotten. Where the table is full of others,
-//! the one that was used longest ago makes room: its owner gets a fresh one, which costs it a
-//! connection from somewhere else.
+//! A bucket that is full again says nothing. Where the table is full, the one that is full soonest
+//! makes room: its owner used the least, and gets a fresh one. So whoever used up his own keeps
+//! it empty, however many other names he comes by. Everything takes time that grows with the
+//! logarithm of the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pointsman_core::id::Time;
 
@@ -17,11 +18,10 @@ pub struct Rate {
     pub refill_us: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    /// What is left, in microseconds of refilling.
-    left_us: u64,
-    at: Time,
+impl Rate {
+    fn full_us(self) -> u64 {
+        self.refill_us.saturating_mul(u64::from(self.burst))
+    }
 }
 
 /// Buckets of one rate.
@@ -29,56 +29,46 @@ struct Bucket {
 pub struct Quota<K> {
     rate: Rate,
     names_max: usize,
-    buckets: BTreeMap<K, Bucket>,
+    /// When each bucket is full again: all that there is to know of it.
+    full_at: BTreeMap<K, Time>,
+    /// The same, the soonest first.
+    order: BTreeSet<(Time, K)>,
 }
 
 impl<K: Ord + Copy> Quota<K> {
     /// At most so many names are remembered.
     pub fn new(rate: Rate, names_max: usize) -> Self {
-        Self { rate, names_max, buckets: BTreeMap::new() }
+        Self { rate, names_max, full_at: BTreeMap::new(), order: BTreeSet::new() }
     }
 
     /// Takes one from the bucket of this name; `false` where it is empty.
     pub fn take(&mut self, now: Time, name: K) -> bool {
-        let full_us = self.full_us();
-        let left_us = match self.buckets.get(&name) {
-            Some(bucket) => refilled(bucket, now, full_us),
-            None => {
-                self.make_room(now);
-                full_us
-            }
-        };
-        let taken = left_us.checked_sub(self.rate.refill_us);
-        let left_us = taken.unwrap_or(left_us);
-        self.buckets.insert(name, Bucket { left_us, at: now });
-        taken.is_some()
+        let known = self.full_at.get(&name).copied();
+        let full_at = known.map_or(now, |at| at.max(now)).after(self.rate.refill_us);
+        if full_at.since(now) > self.rate.full_us() {
+            return false;
+        }
+        match known {
+            Some(known) => drop(self.order.remove(&(known, name))),
+            None => self.make_room(),
+        }
+        self.full_at.insert(name, full_at);
+        self.order.insert((full_at, name));
+        true
     }
 
     /// How many names are remembered.
     pub fn count(&self) -> usize {
-        self.buckets.len()
+        self.full_at.len()
     }
 
-    fn full_us(&self) -> u64 {
-        self.rate.refill_us.saturating_mul(u64::from(self.rate.burst))
-    }
-
-    fn make_room(&mut self, now: Time) {
-        if self.buckets.len() < self.names_max {
-            return;
-        }
-        let full_us = self.full_us();
-        self.buckets.retain(|_, bucket| refilled(bucket, now, full_us) < full_us);
-        while self.buckets.len() >= self.names_max {
-            let oldest = self.buckets.iter().min_by_key(|(_, bucket)| bucket.at);
-            let Some(name) = oldest.map(|(&name, _)| name) else { return };
-            self.buckets.remove(&name);
+    fn make_room(&mut self) {
+        if self.full_at.len() >= self.names_max
+            && let Some((_, soonest)) = self.order.pop_first()
+        {
+            self.full_at.remove(&soonest);
         }
     }
-}
-
-fn refilled(bucket: &Bucket, now: Time, full_us: u64) -> u64 {
-    bucket.left_us.saturating_add(now.since(bucket.at)).min(full_us)
 }
 
 #[cfg(test)]
@@ -112,5 +102,17 @@ mod tests {
         }
         while quota.take(Time(1_000), 999) {}
         assert!(!quota.take(Time(1_000), 999));
+    }
+
+    #[test]
+    fn who_used_up_his_bucket_gets_no_fresh_one_by_crowding_the_table() {
+        let mut quota = Quota::new(RATE, 100);
+        while quota.take(Time(0), 0) {}
+        for name in 1..100_000_u64 {
+            assert!(quota.take(Time(name / 1_000), name));
+        }
+        assert_eq!((quota.count(), quota.order.len()), (100, 100));
+        assert!(!quota.take(Time(100), 0));
+        assert!(quota.take(Time(1_000), 0), "it refills like any other");
     }
 }

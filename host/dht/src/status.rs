@@ -37,7 +37,7 @@ pub struct Status {
     pub own_sequence: Option<u64>,
     /// Until when it holds, in seconds since 1970.
     pub own_expires_s: Option<u64>,
-    /// How many took it when it was published last.
+    /// How many gave it back when it was published last.
     pub own_stored: usize,
     /// What is under way.
     pub queries: Vec<QueryStatus>,

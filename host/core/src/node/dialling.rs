@@ -212,13 +212,16 @@ impl Node {
         let relay_due = self.relay_due(number);
         let mut ranked = Vec::new();
         for (address, place) in &peer.places {
+            let relayed_by = self.relayed_by(address);
             for uplink in self.uplinks.values() {
                 let Some(transport) = reach(uplink, address) else { continue };
                 let attempt = place.attempts.get(&uplink.id).cloned().unwrap_or_default();
                 let used = self.links_over(number, uplink.id, address.protocol);
                 let is_circuit = address.protocol == Protocol::Circuit;
                 let is_linked = if is_circuit {
-                    relay_due.is_none() || self.is_relayed(number, uplink.id)
+                    relay_due.is_none()
+                        || relayed_by == Level::Shunned
+                        || self.is_relayed(number, uplink.id)
                 } else {
                     self.is_linked(number, address, uplink.id, &attempt)
                 };
@@ -228,14 +231,20 @@ impl Node {
                 let relay_due = relay_due.filter(|_| is_circuit).unwrap_or_default();
                 let next_try = attempt.next_try.max(relay_due);
                 let failures = attempt.failures;
-                let rank = (next_try > self.now, is_circuit, used, address.protocol, failures);
-                let row = dialable(ranked.len(), transport, uplink, &attempt);
+                let is_due = next_try <= self.now;
+                let rank = (!is_due, is_circuit, relayed_by, used, address.protocol, failures);
+                let row = dialable(transport, uplink, &attempt);
                 let address = address.clone();
                 ranked.push((rank, Candidate { address, uplink: uplink.id, row, next_try }));
             }
         }
         ranked.sort_by_key(|(a, _)| *a);
-        ranked.into_iter().map(|(_, candidate)| candidate).collect()
+        // A policy to which some are the same takes the one with the smallest number.
+        let number = |(id, (_, mut candidate)): (usize, (_, Candidate))| {
+            candidate.row.id = id as u32;
+            candidate
+        };
+        ranked.into_iter().enumerate().map(number).collect()
     }
 
     /// Those of them whose back-off is over.
@@ -425,9 +434,9 @@ fn is_unwanted(ending: Ending) -> bool {
     }
 }
 
-fn dialable(id: usize, transport: Transport, uplink: &Uplink, attempt: &Attempt) -> Dialable {
+fn dialable(transport: Transport, uplink: &Uplink, attempt: &Attempt) -> Dialable {
     Dialable {
-        id: id as u32,
+        id: 0,
         transport: transport as u32,
         uplink: uplink.id.0,
         setup_ms: attempt.setup_us.map_or(SETUP_GUESS_MS, |us| saturate(us / 1000)),

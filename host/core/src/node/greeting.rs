@@ -177,6 +177,7 @@ impl Node {
         self.tell(Event::LinkUp(id));
         self.note_reached(id);
         self.observe_greeting(id);
+        self.observe_relayed(id);
         if let Some(peer) = self.peers.get_mut(number) {
             peer.paths_changed();
             peer.tell_again();
@@ -235,6 +236,7 @@ impl Node {
             return;
         }
         let offered = self.offered(number);
+        self.observe_cut(id, ending);
         self.back_off(id, ending);
         let Some(link) = self.links.get_mut(&id) else { return };
         let was_live = link.is_live();

@@ -70,7 +70,14 @@ impl Node {
 
     fn peer_recalled(&mut self, id: PeerId, record: Record) {
         let Some(number) = self.peers.number(&id) else {
-            return self.peers.memory.keep(id, record);
+            let (score, level) = (record.standing().score, record.level());
+            self.peers.memory.keep(id, record);
+            // It may relay, or be in the phone book, before it is anything here.
+            if level != Level::default() || score.unsigned_abs() >= TELL_APART {
+                let order = Output::StandingChanged { peer: id, score, level, was: level };
+                self.orders.push_back(order);
+            }
+            return;
         };
         if let Some(peer) = self.peers.get_mut(number) {
             peer.record.recall(record);
@@ -120,6 +127,7 @@ impl Node {
             return;
         }
         (peer.trust.level, peer.trust.since) = (level, now);
+        let id = peer.id;
         self.counters.peers_discouraged += u64::from(was < level && level == Level::Discouraged);
         if level == Level::Shunned {
             self.counters.peers_shunned += 1;
@@ -127,6 +135,9 @@ impl Node {
         }
         self.neighbour_stood(number, level);
         self.consider_dials(number);
+        if was == Level::Shunned || level == Level::Shunned {
+            self.relay_judged(id);
+        }
     }
 
     /// The level that a peer has earned; being shunned comes after a grace.

@@ -24,9 +24,10 @@ pub enum Level {
     /// As any other.
     #[default]
     Unknown,
-    /// Dialled last and less often, evicted first; in no bucket, no relay, not recommended.
+    /// Dialled last and less often, evicted first; in no bucket, not recommended, and no relay
+    /// as long as there is a better one.
     Discouraged,
-    /// Its links are refused and closed.
+    /// Its links are refused and closed, and nothing goes through it.
     Shunned,
 }
 
@@ -44,7 +45,7 @@ impl Level {
         }
     }
 
-    /// Whether the peer may stand in buckets, relay, and be recommended.
+    /// Whether the peer may stand in buckets and be recommended.
     pub const fn is_encouraged(self) -> bool {
         match self {
             Self::Trusted | Self::Unknown => true,
@@ -58,7 +59,7 @@ impl Level {
             Self::Trusted => "It is dialled first and kept longest.",
             Self::Unknown => "It is treated as any peer.",
             Self::Discouraged => {
-                "It is dialled last, evicted first, relays nothing and is recommended to nobody."
+                "It is dialled last, evicted first, relays where nobody better does, and is recommended to nobody."
             }
             Self::Shunned => "Its links are closed and refused.",
         }

@@ -1,10 +1,11 @@
 //! Relays: dialled when nothing else leads to a peer, and given up when something does.
 
 use pointsman_core::config::NodeConfig;
-use pointsman_core::frame::Frame;
+use pointsman_core::frame::{ByeCode, Frame};
 use pointsman_core::id::{DialId, LinkId, UplinkId};
 use pointsman_core::input::{Address, DialFailure, Input, NewLink, Protocol, Source, Transport};
 use pointsman_core::output::{CloseReason, Output};
+use pointsman_core::reputation::Cause;
 
 use crate::lone::{Lone, PEER, closed, hello, link_up};
 use crate::scene::{SECOND_US, config};
@@ -159,4 +160,53 @@ fn a_relayed_link_stays_where_the_config_says_so() {
     lone.tell(link_up(6, PEER, None));
     lone.receive(6, Frame::Hello(hello(7, "e")));
     assert!(live(&mut lone, 60 * SECOND_US).is_empty());
+}
+
+/// What the relay was seen to do.
+fn deeds(lone: &Lone) -> Vec<(Cause, u64)> {
+    let relay = RELAY.parse().expect("a peer id");
+    let seen = lone.node.why(&relay).map(|why| why.causes).unwrap_or_default();
+    seen.iter().map(|seen| (seen.cause, seen.count)).collect()
+}
+
+#[test]
+fn a_link_that_was_dialled_through_a_relay_speaks_for_the_relay() {
+    let mut lone = Lone::new();
+    let (dial, _) = dials(&sight(&mut lone, circuit("192.0.2.1")))[0];
+    relayed_up(&mut lone, 5, Some(dial));
+    assert_eq!(deeds(&lone), [(Cause::Relayed, 1)]);
+}
+
+#[test]
+fn what_comes_in_through_a_relay_does_not_speak_for_it() {
+    let mut lone = Lone::new();
+    relayed_up(&mut lone, 5, None);
+    lone.unlink(5);
+    assert_eq!(deeds(&lone), []);
+}
+
+#[test]
+fn a_relay_that_cuts_a_sound_link_broke_it_off_and_one_whose_link_fell_silent_before_did_not() {
+    for (silent, broken) in [(false, 1), (true, 0)] {
+        let mut lone = Lone::new();
+        let (dial, _) = dials(&sight(&mut lone, circuit("192.0.2.1")))[0];
+        relayed_up(&mut lone, 5, Some(dial));
+        lone.acked(5, &[(1, 1)]);
+        if silent {
+            lone.run(2 * SECOND_US);
+        }
+        lone.unlink(5);
+        let seen = deeds(&lone).into_iter().find(|(cause, _)| *cause == Cause::RelayBroken);
+        assert_eq!(seen.map_or(0, |(_, count)| count), broken, "silent: {silent}");
+    }
+}
+
+#[test]
+fn a_relayed_link_that_ends_with_a_goodbye_was_not_broken_off() {
+    let mut lone = Lone::new();
+    let (dial, _) = dials(&sight(&mut lone, circuit("192.0.2.1")))[0];
+    relayed_up(&mut lone, 5, Some(dial));
+    lone.receive(5, Frame::Bye(ByeCode::Done));
+    lone.unlink(5);
+    assert_eq!(deeds(&lone), [(Cause::Relayed, 1)]);
 }

@@ -2,16 +2,18 @@
 //! of it after a restart. The shipped policy judges.
 
 use pointsman_core::Node;
-use pointsman_core::frame::Word;
+use pointsman_core::frame::{Frame, Word};
 use pointsman_core::id::{LinkId, PeerId};
-use pointsman_core::input::{DownReason, Input};
+use pointsman_core::input::{
+    Address, DialFailure, DownReason, Input, NewLink, Protocol, Source, Transport,
+};
 use pointsman_core::limits;
 use pointsman_core::output::{CloseReason, Output};
 use pointsman_core::reputation::{Cause, Level, Recollection, Subject};
 use pointsman_sdk::reputation::Kind;
 
 use crate::judged::{HOME, Judged, friend, home};
-use crate::lone::PEER;
+use crate::lone::{PEER, hello, link_up};
 use crate::scene::{SECOND_US, config};
 
 #[test]
@@ -314,4 +316,90 @@ fn some_peers_are_spared_by_lot() {
     }
     let spared = (0..1600).filter(|&n| judged.why(friend(n)).is_spared).count();
     assert!((60..150).contains(&spared), "{spared} of 1600, where one in 16 should be");
+}
+
+/// Who relays is nobody's peer here: what is known of it is what was seen of its relaying.
+fn circuit(relay: PeerId) -> Address {
+    Address::parse(&format!("/ip4/192.0.2.99/tcp/1/p2p/{relay}/p2p-circuit")).expect("a circuit")
+}
+
+impl Judged {
+    fn relayed_at(&mut self, relay: PeerId) {
+        let address = circuit(relay);
+        self.tell(Input::Sighted { peer: PEER, address, source: Source::Config });
+    }
+
+    /// The relays through which the peer was dialled, in turn; each dial fails.
+    fn dialled_through(&mut self) -> Vec<PeerId> {
+        let mut relays = Vec::new();
+        while !self.orders.is_empty() {
+            for order in std::mem::take(&mut self.orders) {
+                if let Output::Dial { dial, address, .. } = order {
+                    relays.extend(address.relay());
+                    let failure = DialFailure::TimedOut;
+                    self.tell(Input::DialFailed { dial, failure });
+                }
+            }
+        }
+        relays
+    }
+}
+
+#[test]
+fn relays_that_stand_better_are_dialled_first_and_a_shunned_one_never() {
+    let mut judged = Judged::new().with_company();
+    let [shunned, discouraged, unknown, trusted] = [10, 11, 12, 13].map(friend);
+    judged.outlaw(shunned);
+    judged.observed(discouraged, Cause::RelayBroken, 9);
+    judged.observed(trusted, Cause::Relayed, 9);
+    judged.run(6);
+    let levels = [shunned, discouraged, unknown, trusted].map(|relay| judged.level(relay));
+    assert_eq!(levels, [Level::Shunned, Level::Discouraged, Level::Unknown, Level::Trusted]);
+    judged.orders.clear();
+    // A dial to this one is under way while the others come.
+    judged.relayed_at(shunned);
+    for relay in [discouraged, unknown, trusted] {
+        judged.relayed_at(relay);
+    }
+    let dialled = judged.dialled_through();
+    assert_eq!(dialled, [discouraged, trusted, unknown]);
+}
+
+#[test]
+fn a_link_through_a_relay_that_is_shunned_makes_way_for_one_through_another() {
+    let mut judged = Judged::new().with_company();
+    let [bad, good] = [10, 11].map(friend);
+    judged.relayed_at(bad);
+    let dial = judged
+        .orders
+        .iter()
+        .find_map(|order| if let Output::Dial { dial, .. } = order { Some(*dial) } else { None });
+    let Input::LinkUp(new) = link_up(5, PEER, dial) else { unreachable!() };
+    let (transport, protocol) = (Transport::Relay, Protocol::Circuit);
+    judged.tell(Input::LinkUp(NewLink { transport, protocol, ..new }));
+    let orders = judged.lone.receive(5, Frame::Hello(hello(7, "e")));
+    judged.obey(orders);
+    judged.relayed_at(good);
+    judged.orders.clear();
+    judged.run(2);
+    assert_eq!(judged.dialled_through(), [], "one relay is enough");
+    judged.outlaw(bad);
+    judged.run(2);
+    assert_eq!(judged.level(bad), Level::Shunned);
+    assert_eq!(judged.dialled_through().first(), Some(&good));
+}
+
+#[test]
+fn where_somebody_stood_earlier_is_told_before_it_is_met() {
+    let mut judged = Judged::new();
+    judged.observed(PEER, Cause::BadRecord, 4);
+    judged.run(12);
+    let stored = judged.stored();
+    let mut next = Judged::new();
+    next.tell(Input::Recalled(stored));
+    let told = next.orders.iter().find_map(|order| {
+        let Output::StandingChanged { peer, level, was, .. } = order else { return None };
+        Some((*peer, *level, *was))
+    });
+    assert_eq!(told, Some((PEER, Level::Discouraged, Level::Discouraged)));
 }

@@ -14,7 +14,7 @@ use pointsman_core::id::{DialId, LinkId, PeerId};
 use pointsman_core::input::{
     Address, DialFailure, DownReason, LinkSample, NewLink, Protocol, Source, Uplink,
 };
-use pointsman_core::reputation::Cause;
+use pointsman_core::reputation::{Cause, Level};
 use pointsman_dht::shelf::Shelved;
 use tokio::sync::{mpsc, watch};
 
@@ -123,7 +123,7 @@ pub enum NetFact {
     Listening(Vec<ListenAddress>),
     /// What others reach this node by, after each change.
     Reached(Arc<Reach>),
-    /// The phone book saw a peer do something.
+    /// A peer was seen to do something: in the phone book, or as a relay.
     Observed {
         /// Who.
         peer: PeerId,
@@ -147,7 +147,7 @@ pub enum NetFact {
     Published {
         /// Its sequence.
         sequence: u64,
-        /// How many nodes took it.
+        /// How many nodes gave it back when they were asked for it.
         stored: usize,
     },
     /// What others did for this node has ended: the answer to [`Net::leave`].
@@ -220,7 +220,11 @@ pub(super) enum Order {
     Unlisten(String),
     Allow(Allow),
     Seek(PeerId),
-    Standing(PeerId, i32),
+    Standing {
+        peer: PeerId,
+        score: i32,
+        level: Level,
+    },
     Dht(DhtConfig),
     Leave,
 }
@@ -270,9 +274,9 @@ impl Net {
         self.order(Order::Seek(peer))
     }
 
-    /// How far a peer is trusted from now on, for the phone book.
-    pub fn stand(&self, peer: PeerId, score: i32) -> Result<(), Busy> {
-        self.order(Order::Standing(peer, score))
+    /// How far a peer is trusted from now on, for the phone book and the choice of relays.
+    pub fn stand(&self, peer: PeerId, score: i32, level: Level) -> Result<(), Busy> {
+        self.order(Order::Standing { peer, score, level })
     }
 
     /// An edited `[dht]` took effect.

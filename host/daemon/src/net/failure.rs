@@ -5,6 +5,7 @@ use std::io;
 
 use libp2p::PeerId;
 use pointsman_core::input::DialFailure;
+use pointsman_core::reputation::Cause;
 
 use super::address::Family;
 
@@ -88,6 +89,55 @@ fn of_circuit(error: &libp2p::relay::client::transport::Error) -> DialFailure {
     }
 }
 
+/// What a relay did, where a circuit or a reservation came to nothing and the relay is why. One
+/// that says yes, and lets nothing through, broke it off.
+pub fn relay_fault(error: &(dyn Error + 'static)) -> Option<Cause> {
+    use libp2p::relay::client::transport::Error as Circuit;
+    use libp2p::relay::outbound::hop::{ConnectError as Hop, ReserveError as Reserve};
+    match ours(error)? {
+        ConnectError::TimedOut => Some(Cause::RelayBroken),
+        ConnectError::Circuit(error) => match &**error {
+            Circuit::Connect(Hop::ResourceLimitExceeded | Hop::PermissionDenied)
+            | Circuit::Reservation(Reserve::Refused | Reserve::ResourceLimitExceeded) => {
+                Some(Cause::RelayRefused)
+            }
+            Circuit::Connect(Hop::Io(_) | Hop::Protocol(_))
+            | Circuit::Reservation(Reserve::Io(_) | Reserve::Protocol(_)) => {
+                Some(Cause::RelayBroken)
+            }
+            Circuit::Connect(Hop::ConnectionFailed | Hop::NoReservation | Hop::Unsupported)
+            | Circuit::Reservation(Reserve::Unsupported)
+            | Circuit::MissingRelayPeerId
+            | Circuit::MissingRelayAddr
+            | Circuit::MissingDstPeerId
+            | Circuit::InvalidHash
+            | Circuit::SendingMessageToBehaviour(_)
+            | Circuit::ResponseFromBehaviourCanceled(_)
+            | Circuit::MultipleCircuitRelayProtocolsUnsupported
+            | Circuit::MalformedMultiaddr => None,
+        },
+        ConnectError::NoUplink(_)
+        | ConnectError::NoFamily(..)
+        | ConnectError::NoAddress
+        | ConnectError::WrongPeer { .. }
+        | ConnectError::Handshake(_)
+        | ConnectError::Busy
+        | ConnectError::NoListener
+        | ConnectError::Radio(_)
+        | ConnectError::Io(_) => None,
+    }
+}
+
+/// Our own error, out of libp2p's boxes.
+fn ours<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ConnectError> {
+    let boxed = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match (error.downcast_ref::<ConnectError>(), boxed) {
+        (Some(ours), _) => Some(ours),
+        (None, Some(inner)) => ours(inner),
+        (None, None) => error.source().and_then(ours),
+    }
+}
+
 fn of_radio(error: &pointsman_radio::DialError) -> DialFailure {
     use pointsman_radio::DialError;
     match error {
@@ -113,7 +163,7 @@ fn of_kind(kind: io::ErrorKind) -> DialFailure {
 
 /// What the Node is told of an error that came through libp2p's boxes.
 pub fn dial_failure(error: &(dyn Error + 'static)) -> DialFailure {
-    if let Some(ours) = error.downcast_ref::<ConnectError>() {
+    if let Some(ours) = ours(error) {
         return ours.failure();
     }
     if let Some(io) = error.downcast_ref::<io::Error>() {
@@ -140,5 +190,25 @@ mod tests {
         assert_eq!(dial_failure(&boxed), DialFailure::Refused);
         let strange = TransportError::Other(io::Error::other("what?"));
         assert_eq!(dial_failure(&strange), DialFailure::Other);
+    }
+
+    #[test]
+    fn a_relay_is_blamed_for_what_it_did_and_not_for_whom_it_leads_to() {
+        use libp2p::relay::client::transport::Error as Circuit;
+        use libp2p::relay::outbound::hop::{ConnectError as Hop, ReserveError as Reserve};
+        let blame = |circuit| {
+            let error = io::Error::other(ConnectError::Circuit(Box::new(circuit)));
+            relay_fault(&TransportError::Other(error))
+        };
+        let refused = Some(Cause::RelayRefused);
+        assert_eq!(blame(Circuit::Connect(Hop::ResourceLimitExceeded)), refused);
+        assert_eq!(blame(Circuit::Reservation(Reserve::Refused)), refused);
+        assert_eq!(blame(Circuit::Connect(Hop::NoReservation)), None);
+        assert_eq!(blame(Circuit::Connect(Hop::ConnectionFailed)), None);
+        let cut = Reserve::Io(io::ErrorKind::UnexpectedEof.into());
+        assert_eq!(blame(Circuit::Reservation(cut)), Some(Cause::RelayBroken));
+        let silent = io::Error::other(ConnectError::TimedOut);
+        assert_eq!(relay_fault(&silent), Some(Cause::RelayBroken));
+        assert_eq!(relay_fault(&io::Error::from(io::ErrorKind::ConnectionReset)), None);
     }
 }

@@ -14,6 +14,7 @@ mod behaviour;
 mod circuits;
 mod clients;
 mod external;
+mod fence;
 mod parts;
 mod probing;
 mod punching;
@@ -29,14 +30,16 @@ use std::task::{Context, Poll};
 
 use libp2p::core::transport::ListenerId;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{ConnectionId, THandlerInEvent, ToSwarm};
+use libp2p::swarm::{ConnectionId, ToSwarm};
 use libp2p::{Multiaddr, PeerId, identify};
 use pointsman_core::config::NatConfig;
 use pointsman_core::input::{Address, DialFailure};
+use pointsman_core::reputation::{Cause, Level};
 use tokio::sync::watch;
 
 use self::circuits::{Circuits, Halves};
 use self::external::{Externals, bare};
+use self::fence::Wish;
 use self::parts::{PartEvent, Parts};
 use self::probing::{Answering, Asking};
 use self::punching::{PunchEvent, Punching};
@@ -50,6 +53,7 @@ use super::ways::{Way, Ways};
 use crate::identity;
 
 pub use self::external::{Evidence, External};
+pub(super) use self::fence::Fenced;
 pub use self::reach::{NatCounts, Reach};
 pub use self::relays::Reservation;
 
@@ -69,9 +73,16 @@ pub(super) enum NatEvent {
     },
     /// Routers forward nothing here any more: this node may stop.
     Left,
+    /// A relay did this.
+    Observed {
+        /// Which.
+        relay: PeerId,
+        /// What.
+        because: Cause,
+    },
 }
 
-type Action = ToSwarm<NatEvent, THandlerInEvent<Nat>>;
+type Action = Wish<Nat>;
 
 /// The behaviour.
 pub(super) struct Nat {
@@ -107,17 +118,17 @@ impl Nat {
         ways: &Ways,
         registry: Registry,
         reach: watch::Sender<Arc<Reach>>,
-    ) -> (Self, Circuits) {
+    ) -> (Fenced<Self>, Circuits) {
         let Identity { me, security } = identity;
         let halves = Halves::new(me);
         let circuits = Circuits::new(halves.clone(), security, registry, ways.clone());
-        let relays = || Relays::new(halves, ways.clone(), relays_of(config));
+        let relays = || Fenced(Relays::new(halves, ways.clone(), relays_of(config)));
         let parts = Parts {
             relays: config.relay_client.then(relays).into(),
             server: config.relay_server.then(|| server::server(me, config.relay)).into(),
-            punching: config.hole_punching.then(|| Punching::new(me, ways.clone())).into(),
-            asking: config.probes.then(|| Asking::new(ways.clone())).into(),
-            answering: config.probes.then(Answering::new).into(),
+            punching: config.hole_punching.then(|| Fenced(Punching::new(me, ways.clone()))).into(),
+            asking: config.probes.then(|| Fenced(Asking::new(ways.clone()))).into(),
+            answering: config.probes.then(|| Fenced(Answering::new())).into(),
         };
         let mut nat = Self {
             parts,
@@ -137,7 +148,7 @@ impl Nat {
             nat.leads_here(address, Evidence::Config);
         }
         nat.changed();
-        (nat, circuits)
+        (Fenced(nat), circuits)
     }
 
     /// Makes a circuit to the peer of these options, through the relay that the address names.
@@ -244,6 +255,13 @@ impl Nat {
         }
     }
 
+    /// A peer is treated so from now on: it may relay.
+    pub(super) fn stood(&mut self, peer: PeerId, level: Level) {
+        if let Some(relays) = self.parts.relays.as_mut() {
+            relays.stood(peer, level);
+        }
+    }
+
     /// What a peer says of itself on a connection.
     pub(super) fn identified(&mut self, connection: ConnectionId, info: &identify::Info) {
         if let Some(relays) = self.parts.relays.as_mut() {
@@ -309,6 +327,10 @@ impl Nat {
         let event = match event {
             PartEvent::Relays(RelayEvent::Unreached { connection, failure, text }) => {
                 Some(NatEvent::Unreached { connection, failure, text })
+            }
+            PartEvent::Relays(RelayEvent::Observed { relay, because }) => {
+                tracing::debug!(%relay, "a relay {}", because.sentence());
+                Some(NatEvent::Observed { relay, because })
             }
             PartEvent::Relays(RelayEvent::Changed) => None,
             PartEvent::Server(event) => {

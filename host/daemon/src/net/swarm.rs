@@ -35,7 +35,7 @@ use super::links::behaviour::{LinkEvent, Links};
 use super::links::{GUEST_IDLE_MAX, Wires, WithCircuits};
 use super::listeners::{Bind, Listeners, wanted};
 use super::mdns::Mdns;
-use super::nat::{Identity as NatIdentity, Nat, NatEvent, Reach};
+use super::nat::{Fenced, Identity as NatIdentity, Nat, NatEvent, Reach};
 use super::phone::{Phone, PhoneBook, PhoneOrder, phone};
 use super::ping::Ping;
 use super::refusals::Refusals;
@@ -128,7 +128,7 @@ fn with_nat(
     wires: Box<dyn Wires>,
     ways: &Ways,
     reach: watch::Sender<Arc<Reach>>,
-) -> io::Result<(Nat, Whole, WithCircuits)> {
+) -> io::Result<(Fenced<Nat>, Whole, WithCircuits)> {
     let me = options.keypair.public().to_peer_id();
     let identity = NatIdentity { me, security: Security::new(&options.keypair)? };
     let registry = Registry::default();
@@ -166,7 +166,7 @@ struct Behaviour {
     ping: Ping,
     identify: Identify,
     dht: Toggle<Dht>,
-    nat: Nat,
+    nat: Fenced<Nat>,
     links: Links,
 }
 
@@ -175,7 +175,7 @@ impl Behaviour {
         options: &NetOptions,
         wires: WithCircuits,
         facts: mpsc::Sender<LinkFact>,
-        nat: Nat,
+        nat: Fenced<Nat>,
         dht: Toggle<Dht>,
     ) -> Self {
         let relays = options.nat.relays.iter().filter_map(|(_, id)| identity::to_libp2p(*id));
@@ -283,8 +283,11 @@ impl Task {
             }
             Order::Allow(allow) => self.swarm.behaviour_mut().gate.allow(&allow),
             Order::Seek(peer) => self.with_phone(|phone, dht| phone.seek(dht, peer)),
-            Order::Standing(peer, score) => {
+            Order::Standing { peer, score, level } => {
                 self.with_phone(|_, dht| dht.set_standing(peer, score));
+                if let Some(peer) = identity::to_libp2p(peer) {
+                    self.swarm.behaviour_mut().nat.stood(peer, level);
+                }
             }
             Order::Leave => self.leave(),
             Order::Dht(config) => self.with_phone(|phone, dht| phone.configured(dht, &config)),
@@ -414,6 +417,10 @@ impl Task {
             NatEvent::Left => self.net_waiting.push_back(NetFact::Left),
             NatEvent::Unreached { connection, failure, text } => {
                 self.swarm.behaviour_mut().links.unreached(connection, failure, text);
+            }
+            NatEvent::Observed { relay, because } => {
+                let fact = |peer| NetFact::Observed { peer, because, weight: 1 };
+                self.net_waiting.extend(identity::from_libp2p(&relay).map(fact));
             }
         }
     }

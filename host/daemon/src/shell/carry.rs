@@ -4,6 +4,7 @@ use pointsman_core::bluetooth::{RadioAddress, neighbours};
 use pointsman_core::frame::{ByeCode, Channel, Frame};
 use pointsman_core::id::{DialId, LinkId, PeerId, UplinkId};
 use pointsman_core::input::{Address, DialFailure, Input};
+use pointsman_core::limits::STANDINGS_UNTOLD_MAX;
 use pointsman_core::output::{Event, Output};
 use pointsman_radio::Bluetooth;
 
@@ -87,8 +88,23 @@ impl Shell {
                 if level != was {
                     self.journal.write(Happening::Standing { peer, score, level, was });
                 }
-                self.told_phone(self.net.stand(peer, score));
+                self.untold.insert(peer, (score, level));
+                if self.untold.len() > STANDINGS_UNTOLD_MAX {
+                    self.untold.pop_first();
+                }
+                self.tell_standings();
             }
+        }
+    }
+
+    /// Tells the network task where peers stand, as far as it takes more orders now.
+    pub(super) fn tell_standings(&mut self) {
+        while let Some(entry) = self.untold.first_entry() {
+            let (score, level) = *entry.get();
+            if self.net.stand(*entry.key(), score, level).is_err() {
+                return;
+            }
+            entry.remove();
         }
     }
 

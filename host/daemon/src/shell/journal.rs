@@ -87,7 +87,7 @@ pub enum Happening {
     Published {
         /// Its sequence.
         sequence: u64,
-        /// How many nodes took it.
+        /// How many nodes gave it back when they were asked for it.
         stored: usize,
     },
     /// The nodes nearest to a key of the DHT were made to lie there.

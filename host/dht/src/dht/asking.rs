@@ -84,13 +84,12 @@ impl Dht {
         }
     }
 
-    /// Only once the table is filled is it known where a record belongs; one at a time.
+    /// One at a time; see [`crate::publisher`] for when.
     fn may_publish(&self) -> bool {
         let runs = |query: &Query| query.purpose() == Some(Purpose::Publish);
-        self.publishes
-            && self.rounds.is_settled()
-            && self.carrying.is_none()
-            && !self.queries.values().any(runs)
+        let is_time =
+            self.rounds.is_settled() || (self.rounds.is_joined() && self.publisher.has_reach());
+        self.publishes && is_time && self.carrying.is_none() && !self.queries.values().any(runs)
     }
 
     /// Puts the questions of a query that are due, and ends it where it is over.
@@ -191,6 +190,7 @@ impl Dht {
         match purpose {
             For::Probe => self.probes.done(),
             For::Put => self.put_ended(&outcome),
+            For::Check => self.check_ended(&outcome),
             For::Query(id) => self.came_to_query(now, id, outcome),
         }
     }

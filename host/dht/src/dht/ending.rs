@@ -64,7 +64,7 @@ impl Dht {
             Purpose::Record(peer) | Purpose::Peer(peer) => {
                 self.tell(Event::NotFound { query: self.name(id), peer, trace });
             }
-            Purpose::Publish => self.publisher.carried(now, 0, &mut self.chance),
+            Purpose::Publish => self.carried(now, 0),
             Purpose::Own | Purpose::Bucket(_) | Purpose::Sample => self.round_ended(now, 0),
         }
     }
@@ -175,10 +175,15 @@ impl Dht {
             }
         }
         if carrying.under_way == 0 {
-            self.publisher.carried(now, 0, &mut self.chance);
+            self.carried(now, 0);
         } else {
             self.carrying = Some(carrying);
         }
+    }
+
+    fn carried(&mut self, now: Time, stored: usize) {
+        let was_filled = self.rounds.is_settled();
+        self.publisher.carried(now, stored, was_filled, &mut self.chance);
     }
 
     fn put_request(
@@ -191,17 +196,36 @@ impl Dht {
         crate::requests::Request { peer, addresses, ask, via: Via::Any, within }
     }
 
-    /// One took our record, or did not.
+    /// One confirmed our record, or did not. Every node confirms what it gets, so who did is asked
+    /// for it.
     pub(super) fn put_ended(&mut self, outcome: &Requested) {
+        let ask = Ask::GetValue { key: key_of(self.own) };
+        let request = self.put_request(outcome.peer, outcome.addresses.clone(), ask);
+        let check = outcome.result.as_ref().ok().map(|_| self.parts.requests.ask(request));
+        match check {
+            Some(Ok(check)) => drop(self.under_way.insert(check, For::Check)),
+            Some(Err(_)) | None => self.checked(false),
+        }
+    }
+
+    /// One gave our record back, or did not.
+    pub(super) fn check_ended(&mut self, outcome: &Requested) {
+        let value = outcome.result.as_ref().ok().and_then(|answer| answer.value.as_ref());
+        let ours = self.publisher.record().map(|checked| &checked.envelope);
+        self.checked(value.is_some() && value == ours);
+    }
+
+    /// It is known whether one more keeps our record.
+    fn checked(&mut self, is_kept: bool) {
         let Some(carrying) = &mut self.carrying else { return };
         carrying.under_way -= 1;
-        carrying.stored += usize::from(outcome.result.is_ok());
+        carrying.stored += usize::from(is_kept);
         if carrying.under_way > 0 {
             return;
         }
         let Carrying { stored, sequence, .. } = *carrying;
         self.carrying = None;
-        self.publisher.carried(self.clock.now(), stored, &mut self.chance);
+        self.carried(self.clock.now(), stored);
         self.tell(Event::Published { sequence, stored });
     }
 }

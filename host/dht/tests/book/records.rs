@@ -1,10 +1,11 @@
 //! Records that travel, and records that must not.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::net::hostile::{self, WireMessage, WirePeer, WireRecord};
-use crate::net::{Net, Node, network, way};
+use crate::net::{Net, Node, PATIENCE, network, way};
 use futures::StreamExt as _;
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::DialOpts;
@@ -32,10 +33,9 @@ fn record(keypair: &Keypair) -> PeerRecord {
     }
 }
 
-/// Brings a record by hand, and waits until the node took note.
+/// Brings a record by hand; what the node thinks of whoever brings one that it does not keep.
 async fn put(net: &mut Net, node: &mut Node, key: Vec<u8>, value: Vec<u8>) -> Option<Observed> {
     let before = node.with(|dht| dht.status().intake).await;
-    let judged_before = before.kept + before.refused;
     let (mut swarm, hostile) = hostile::bare(net);
     let to = identity::to_libp2p(node.peer).unwrap();
     let place = way(net.number, &node.address).unwrap();
@@ -47,12 +47,13 @@ async fn put(net: &mut Net, node: &mut Node, key: Vec<u8>, value: Vec<u8>) -> Op
     let driven = tokio::spawn(async move { while swarm.next().await.is_some() {} });
     let record = WireRecord { key: key.clone(), value };
     let message = WireMessage { kind: 0, key, record: Some(record), closer: Vec::new() };
-    let answered = hostile::ask(&mut control, to, &message).await;
-    assert!(answered.is_some(), "libp2p confirms every record");
-    let judged = move |intake: IntakeCounts| intake.kept + intake.refused > judged_before;
-    node.until("the record is judged", move |dht| judged(dht.status().intake)).await;
+    let confirmed = hostile::ask(&mut control, to, &message).await;
+    assert!(confirmed.is_some(), "libp2p confirms every record");
     driven.abort();
-    if node.with(|dht| dht.status().intake.refused).await == before.refused {
+    let after = node.with(|dht| dht.status().intake).await;
+    let judged = |intake: IntakeCounts| intake.kept + intake.refused;
+    assert_eq!(judged(after), judged(before) + 1, "it was judged before it was confirmed");
+    if after.refused == before.refused {
         return None;
     }
     let peer = hostile.peer;
@@ -91,6 +92,79 @@ async fn a_record_is_found_with_the_addresses_and_the_key_that_its_peer_publishe
     };
     assert!(found.record.sequence >= newest);
     assert_eq!(found.record.sealing_key, [0; 32]);
+}
+
+/// Waits until a record later than this was taken by somebody; gives its sequence.
+async fn published(node: &mut Node, after: u64) -> u64 {
+    node.wait(|event| match event {
+        Event::Published { sequence, stored } if *stored > 0 && *sequence > after => {
+            Some(*sequence)
+        }
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_goes_out_as_soon_as_somebody_answered_and_each_new_address_at_once() {
+    let mut net = Net::default();
+    let mut nodes = network(&mut net, 6).await;
+    // To fill the table takes longer than anything is waited for, and so does the usual pause.
+    let mut node = net.node_with(|config| {
+        config.stagger = 2 * PATIENCE;
+        config.issue_pause = 2 * PATIENCE;
+    });
+    let friend = nodes[0].contact();
+    let reach = |number: u8| Reach {
+        transport: Transport::Internet,
+        address: format!("/ip4/20.9.9.{number}/tcp/4001").parse().unwrap(),
+    };
+    let first = vec![reach(1)];
+    node.with(move |dht| {
+        dht.set_reach(first);
+        dht.sighted(&friend);
+    })
+    .await;
+    let sequence = published(&mut node, 0).await;
+    node.with(move |dht| dht.set_reach(vec![reach(1), reach(2)])).await;
+    let newest = published(&mut node, sequence).await;
+    let Event::Found { record: Some(found), .. } = nodes[4].find(node.peer).await else {
+        panic!("it is found");
+    };
+    assert_eq!((found.record.sequence, found.record.reach.len()), (newest, 2));
+}
+
+/// Confirms every record and keeps none.
+fn forgetful(net: &mut Net, checks: &Arc<AtomicUsize>) -> hostile::Hostile {
+    let checks = checks.clone();
+    let answers: hostile::Answers = Arc::new(move |asked: &WireMessage| {
+        checks.fetch_add(usize::from(asked.kind == 1), Ordering::Relaxed);
+        let record = asked.record.clone();
+        Some(hostile::frame(&WireMessage { kind: asked.kind, record, ..WireMessage::default() }))
+    });
+    hostile::serve(net, answers)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_who_gives_our_record_back_is_counted_among_those_who_keep_it() {
+    let mut net = Net::default();
+    let checks = Arc::new(AtomicUsize::new(0));
+    let honest = net.node(&[]);
+    let forgetful = forgetful(&mut net, &checks);
+    let mut node = net.node(&[honest.contact(), forgetful.contact()]);
+    node.until("both are in the table", |dht| dht.table().len() == 2).await;
+    let reach = Reach {
+        transport: Transport::Internet,
+        address: "/ip4/20.9.9.9/tcp/4001".parse().unwrap(),
+    };
+    node.with(move |dht| dht.set_reach(vec![reach])).await;
+    let stored = node
+        .wait(|event| match event {
+            Event::Published { stored, .. } if checks.load(Ordering::Relaxed) > 0 => Some(*stored),
+            _ => None,
+        })
+        .await;
+    assert_eq!((stored, node.with(|dht| dht.status().own_stored).await), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

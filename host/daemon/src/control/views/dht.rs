@@ -45,7 +45,7 @@ pub struct OwnRecordView {
     pub sequence: u64,
     /// Until when it holds, in milliseconds since 1970.
     pub expires_unix_ms: u64,
-    /// How many nodes took it when it was published last.
+    /// How many nodes gave it back when it was published last.
     pub stored: usize,
 }
 

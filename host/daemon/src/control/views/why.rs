@@ -235,8 +235,8 @@ mod tests {
         assert_eq!(
             view.sentence,
             "It is discouraged with a score of -776, mostly because it passed on a record that is \
-             none, once. It is dialled last, evicted first, relays nothing and is recommended to \
-             nobody. That ends when its score is above -200: it rises with time."
+             none, once. It is dialled last, evicted first, relays where nobody better does, and \
+             is recommended to nobody. That ends when its score is above -200: it rises with time."
         );
     }
 

@@ -1,61 +1,37 @@
-//! The fence around the parts: what they see of the swarm, and what the swarm sees of them.
+//! The fence around all parts: no radios, no uplinks, and addresses are what they are here.
 
 use std::task::{Context, Poll};
 
-use libp2p::core::Endpoint;
-use libp2p::core::transport::PortUse;
-use libp2p::swarm::derive_prelude::Either;
-use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm, dummy,
-};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::Multiaddr;
+use libp2p::swarm::{FromSwarm, NetworkBehaviour as _, ToSwarm};
 
 use super::external::bare;
+use super::fence::Fence;
 use super::parts::Parts;
-use super::{Nat, NatEvent};
+use super::{Action, Nat, NatEvent};
 use crate::net::address::{is_circuit, is_radio};
 
-impl NetworkBehaviour for Nat {
-    type ConnectionHandler = Either<THandler<Parts>, dummy::ConnectionHandler>;
-    type ToSwarm = NatEvent;
+impl Fence for Nat {
+    type Inner = Parts;
+    type Event = NatEvent;
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        if is_radio(remote) {
-            return Ok(Either::Right(dummy::ConnectionHandler));
-        }
-        let handler =
-            self.parts.handle_established_inbound_connection(connection, peer, local, remote);
-        handler.map(Either::Left)
+    fn inner(&mut self) -> &mut Parts {
+        &mut self.parts
     }
 
-    fn handle_established_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        remote: &Multiaddr,
-        role: Endpoint,
-        port: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        if is_radio(remote) {
-            return Ok(Either::Right(dummy::ConnectionHandler));
-        }
-        let handler =
-            self.parts.handle_established_outbound_connection(connection, peer, remote, role, port);
-        handler.map(Either::Left)
+    fn accepts(&self, _: &Multiaddr, remote: &Multiaddr) -> bool {
+        !is_radio(remote)
+    }
+
+    fn dials(&self, remote: &Multiaddr) -> bool {
+        !is_radio(remote)
     }
 
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "libp2p's events are an open set, and only some concern us"
     )]
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+    fn hears(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(established)
                 if is_radio(established.endpoint.get_remote_address()) => {}
@@ -82,22 +58,7 @@ impl NetworkBehaviour for Nat {
         }
     }
 
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
-        match event {
-            Either::Left(event) => self.parts.on_connection_handler_event(peer, connection, event),
-            Either::Right(never) => match never {},
-        }
-    }
-
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+    fn wants(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
         loop {
             if self.poll_routers(cx) {
                 return Poll::Ready(ToSwarm::GenerateEvent(NatEvent::Left));
@@ -123,8 +84,7 @@ impl NetworkBehaviour for Nat {
                 }
                 Poll::Ready(ToSwarm::NewExternalAddrCandidate(_)) => {}
                 Poll::Ready(other) => {
-                    let action = other.map_in(Either::Left);
-                    return Poll::Ready(action.map_out(|_| unreachable!("events are taken above")));
+                    return Poll::Ready(other.map_out(|_| unreachable!("events are taken above")));
                 }
                 Poll::Pending => return Poll::Pending,
             }

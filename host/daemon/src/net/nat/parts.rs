@@ -5,6 +5,7 @@ use libp2p::relay;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 
+use super::fence::Fenced;
 use super::probing::{Answering, Asking};
 use super::punching::{PunchEvent, Punching};
 use super::relays::{RelayEvent, Relays};
@@ -12,11 +13,11 @@ use super::relays::{RelayEvent, Relays};
 #[derive(NetworkBehaviour)]
 #[behaviour(to_swarm = "PartEvent")]
 pub(in crate::net) struct Parts {
-    pub(super) relays: Toggle<Relays>,
+    pub(super) relays: Toggle<Fenced<Relays>>,
     pub(super) server: Toggle<relay::Behaviour>,
-    pub(super) punching: Toggle<Punching>,
-    pub(super) asking: Toggle<Asking>,
-    pub(super) answering: Toggle<Answering>,
+    pub(super) punching: Toggle<Fenced<Punching>>,
+    pub(super) asking: Toggle<Fenced<Asking>>,
+    pub(super) answering: Toggle<Fenced<Answering>>,
 }
 
 #[derive(Debug)]

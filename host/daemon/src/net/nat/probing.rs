@@ -10,16 +10,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use libp2p::autonat::v2::{client, server};
-use libp2p::core::{ConnectedPoint, Endpoint, transport::PortUse};
+use libp2p::core::ConnectedPoint;
 use libp2p::swarm::behaviour::{ConnectionEstablished, DialFailure, NewExternalAddrCandidate};
-use libp2p::swarm::derive_prelude::Either;
-use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
-};
+use libp2p::swarm::{ConnectionId, DialError, FromSwarm, NetworkBehaviour as _, ToSwarm};
 use libp2p::{Multiaddr, PeerId};
 use tokio::time::Instant;
 
+use super::fence::{Fence, Wish};
 use crate::net::address::{is_circuit, split_uplink};
 use crate::net::ways::Ways;
 
@@ -69,40 +66,20 @@ impl Asking {
     }
 }
 
-impl NetworkBehaviour for Asking {
-    type ConnectionHandler = Either<THandler<client::Behaviour>, dummy::ConnectionHandler>;
-    type ToSwarm = client::Event;
+impl Fence for Asking {
+    type Inner = client::Behaviour;
+    type Event = client::Event;
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        // The server's dial comes back like this.
-        let handler =
-            self.inner.handle_established_inbound_connection(connection, peer, local, remote);
-        handler.map(Either::Left)
+    fn inner(&mut self) -> &mut client::Behaviour {
+        &mut self.inner
     }
 
-    fn handle_established_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        remote: &Multiaddr,
-        role: Endpoint,
-        port: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        if !self.may_cost(remote) {
-            return Ok(Either::Right(dummy::ConnectionHandler));
-        }
-        let handler =
-            self.inner.handle_established_outbound_connection(connection, peer, remote, role, port);
-        handler.map(Either::Left)
+    /// It takes part in all that was accepted: a server's dial comes back like that.
+    fn dials(&self, remote: &Multiaddr) -> bool {
+        self.may_cost(remote)
     }
 
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+    fn hears(&mut self, event: FromSwarm<'_>) {
         if let FromSwarm::ConnectionEstablished(one) = event {
             self.connections.insert(one.connection_id, (one.peer_id, one.endpoint.clone()));
         } else if let FromSwarm::ConnectionClosed(one) = event {
@@ -114,23 +91,8 @@ impl NetworkBehaviour for Asking {
         }
     }
 
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
-        match event {
-            Either::Left(event) => self.inner.on_connection_handler_event(peer, connection, event),
-            Either::Right(never) => match never {},
-        }
-    }
-
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        self.inner.poll(cx).map(|action| action.map_in(Either::Left))
+    fn wants(&mut self, cx: &mut Context<'_>) -> Poll<Wish<Self>> {
+        self.inner.poll(cx)
     }
 }
 
@@ -160,58 +122,19 @@ impl Answering {
     }
 }
 
-impl NetworkBehaviour for Answering {
-    type ConnectionHandler = Either<THandler<server::Behaviour>, dummy::ConnectionHandler>;
-    type ToSwarm = server::Event;
+impl Fence for Answering {
+    type Inner = server::Behaviour;
+    type Event = server::Event;
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        if is_circuit(local) {
-            return Ok(Either::Right(dummy::ConnectionHandler));
-        }
-        let handler =
-            self.inner.handle_established_inbound_connection(connection, peer, local, remote);
-        handler.map(Either::Left)
+    fn inner(&mut self) -> &mut server::Behaviour {
+        &mut self.inner
     }
 
-    fn handle_established_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        remote: &Multiaddr,
-        role: Endpoint,
-        port: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        let handler =
-            self.inner.handle_established_outbound_connection(connection, peer, remote, role, port);
-        handler.map(Either::Left)
+    fn accepts(&self, local: &Multiaddr, _: &Multiaddr) -> bool {
+        !is_circuit(local)
     }
 
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        self.inner.on_swarm_event(event);
-    }
-
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
-        match event {
-            Either::Left(event) => self.inner.on_connection_handler_event(peer, connection, event),
-            Either::Right(never) => match never {},
-        }
-    }
-
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+    fn wants(&mut self, cx: &mut Context<'_>) -> Poll<Wish<Self>> {
         loop {
             match self.inner.poll(cx) {
                 Poll::Ready(ToSwarm::Dial { opts }) => {
@@ -225,7 +148,7 @@ impl NetworkBehaviour for Answering {
                         connection_id: opts.connection_id(),
                     }));
                 }
-                Poll::Ready(other) => return Poll::Ready(other.map_in(Either::Left)),
+                Poll::Ready(other) => return Poll::Ready(other),
                 Poll::Pending => return Poll::Pending,
             }
         }

@@ -9,16 +9,14 @@
 use std::collections::{HashMap, HashSet};
 use std::task::{Context, Poll};
 
-use libp2p::core::{ConnectedPoint, Endpoint, transport::PortUse};
+use libp2p::core::ConnectedPoint;
 use libp2p::dcutr;
 use libp2p::swarm::behaviour::{DialFailure, NewExternalAddrCandidate};
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm,
-};
+use libp2p::swarm::{ConnectionId, DialError, FromSwarm, NetworkBehaviour as _, ToSwarm};
 use libp2p::{Multiaddr, PeerId};
 
+use super::fence::{Fence, Wish};
 use crate::net::address::split_uplink;
 use crate::net::ways::Ways;
 
@@ -119,32 +117,15 @@ fn local_or_remote(endpoint: &ConnectedPoint) -> &Multiaddr {
     }
 }
 
-impl NetworkBehaviour for Punching {
-    type ConnectionHandler = <dcutr::Behaviour as NetworkBehaviour>::ConnectionHandler;
-    type ToSwarm = PunchEvent;
+impl Fence for Punching {
+    type Inner = dcutr::Behaviour;
+    type Event = PunchEvent;
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.inner.handle_established_inbound_connection(connection, peer, local, remote)
+    fn inner(&mut self) -> &mut dcutr::Behaviour {
+        &mut self.inner
     }
 
-    fn handle_established_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        remote: &Multiaddr,
-        role: Endpoint,
-        port: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.inner.handle_established_outbound_connection(connection, peer, remote, role, port)
-    }
-
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+    fn hears(&mut self, event: FromSwarm<'_>) {
         self.note(&event);
         // Of addresses only those count that are told by [`Self::candidate`].
         if !matches!(event, FromSwarm::NewExternalAddrCandidate(_)) {
@@ -152,19 +133,7 @@ impl NetworkBehaviour for Punching {
         }
     }
 
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
-        self.inner.on_connection_handler_event(peer, connection, event);
-    }
-
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+    fn wants(&mut self, cx: &mut Context<'_>) -> Poll<Wish<Self>> {
         loop {
             match self.inner.poll(cx) {
                 Poll::Ready(ToSwarm::Dial { opts }) => {

@@ -4,7 +4,11 @@
 //! A relay is known from the config, or because a peer that was dialled says that it is one.
 //! While nothing else leads to this node, it keeps reservations at up to
 //! [`RESERVATIONS_MAX`] of them, over different uplinks where there are several; one that is
-//! lost is replaced. A reservation that stands is never given up: it goes with its connection.
+//! lost is replaced. Those that stand better are tried first. A reservation that stands goes
+//! with its connection, or when its relay is shunned; no circuit is made through such a one.
+//!
+//! A relay that refuses, or lets nothing through, is told of as [`RelayEvent::Observed`]. What
+//! links through relays say of them, the Node sees by itself.
 //!
 //! A circuit that is ordered waits here until the relay is connected over the same uplink and
 //! has said what it sees of us, because a hole can only be punched to addresses that are known
@@ -12,22 +16,23 @@
 
 mod known;
 mod reservations;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use libp2p::core::{Endpoint, transport::PortUse};
+use libp2p::core::transport::ListenerId;
 use libp2p::relay::{HOP_PROTOCOL_NAME, client};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm,
-};
+use libp2p::swarm::{ConnectionId, DialError, FromSwarm, NetworkBehaviour as _, ToSwarm};
 use libp2p::{Multiaddr, PeerId, identify};
 use pointsman_core::input::DialFailure;
 use pointsman_core::limits::CIRCUITS_PENDING_MAX;
+use pointsman_core::reputation::{Cause, Level};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::known::Known;
@@ -35,7 +40,9 @@ pub use self::reservations::Reservation;
 use self::reservations::Reservations;
 use super::circuits::Halves;
 use super::clients::Clients;
-use crate::net::address::{split_uplink, with_uplink, without_peer};
+use super::fence::{Fence, Wish};
+use crate::net::address::{is_circuit, split_uplink, with_uplink, without_peer};
+use crate::net::failure::relay_fault;
 use crate::net::links::dials;
 use crate::net::ways::Ways;
 
@@ -50,11 +57,13 @@ const IDENTIFY_MAX: Duration = Duration::from_secs(1);
 pub(in crate::net) enum RelayEvent {
     /// A circuit that was ordered is not even tried.
     Unreached { connection: ConnectionId, failure: DialFailure, text: String },
+    /// A relay did this.
+    Observed { relay: PeerId, because: Cause },
     /// Reservations changed.
     Changed,
 }
 
-type Action = ToSwarm<RelayEvent, THandlerInEvent<Clients>>;
+type Action = Wish<Relays>;
 
 /// The relays.
 pub(in crate::net) struct Relays {
@@ -121,6 +130,18 @@ impl Relays {
         self.consider();
     }
 
+    /// A peer is treated so from now on. One that is shunned relays no more.
+    pub(super) fn stood(&mut self, peer: PeerId, level: Level) {
+        self.known.stood(peer, level);
+        if level == Level::Shunned {
+            for id in self.reservations.listeners(peer).collect::<Vec<_>>() {
+                self.push(ToSwarm::RemoveListener { id });
+            }
+            self.give_up(DialFailure::Other, "its relay is shunned", |one| one.relay == peer);
+        }
+        self.consider();
+    }
+
     pub(super) fn reservations(&self) -> &[Reservation] {
         self.reservations.all()
     }
@@ -132,6 +153,10 @@ impl Relays {
             let text = "the address names no relay".to_owned();
             return self.unreached(connection, DialFailure::Other, text);
         };
+        if self.known.is_shunned(&relay) {
+            let text = "its relay is shunned".to_owned();
+            return self.unreached(connection, DialFailure::Other, text);
+        }
         if self.pending.len() >= CIRCUITS_PENDING_MAX {
             let text = "too many dials wait for their relays".to_owned();
             return self.unreached(connection, DialFailure::Limited, text);
@@ -231,14 +256,40 @@ impl Relays {
     fn dial_failed(&mut self, connection: ConnectionId, failure: DialFailure, text: &str) {
         let Some((relay, uplink)) = self.dials.remove(&connection) else { return };
         self.known.failed(&relay, Instant::now());
-        let is_of = |one: &Pending| one.relay == relay && one.uplink == uplink;
-        let (lost, kept) = std::mem::take(&mut self.pending).into_iter().partition(is_of);
-        self.pending = kept;
-        for one in lost {
-            let text = format!("its relay was not reached: {text}");
-            self.unreached(one.options.connection_id(), failure, text);
-        }
+        let text = format!("its relay was not reached: {text}");
+        self.give_up(failure, &text, |one| one.relay == relay && one.uplink == uplink);
         self.consider();
+    }
+
+    /// Circuits that wait are not tried any more.
+    fn give_up(&mut self, failure: DialFailure, why: &str, which: impl Fn(&Pending) -> bool) {
+        let (lost, kept) = std::mem::take(&mut self.pending).into_iter().partition(which);
+        self.pending = kept;
+        let lost: Vec<Pending> = lost;
+        for one in lost {
+            self.unreached(one.options.connection_id(), failure, why.to_owned());
+        }
+    }
+
+    /// A reservation is gone, or was not granted.
+    fn lost(&mut self, listener: ListenerId, reason: Result<(), &io::Error>) {
+        let Some(relay) = self.reservations.closed(listener) else { return };
+        self.known.failed(&relay, Instant::now());
+        if let Some(because) = reason.err().and_then(|error| relay_fault(error)) {
+            self.push(ToSwarm::GenerateEvent(RelayEvent::Observed { relay, because }));
+        }
+        self.push(ToSwarm::GenerateEvent(RelayEvent::Changed));
+        self.consider();
+    }
+
+    /// Circuits that came to nothing because of their relay speak against it.
+    fn blame(&mut self, error: &DialError) {
+        let DialError::Transport(errors) = error else { return };
+        for (address, error) in errors.iter().filter(|(address, _)| is_circuit(address)) {
+            if let Some(((relay, _), because)) = relay_of(address).zip(relay_fault(error)) {
+                self.push(ToSwarm::GenerateEvent(RelayEvent::Observed { relay, because }));
+            }
+        }
     }
 
     fn unreached(&mut self, connection: ConnectionId, failure: DialFailure, text: String) {
@@ -305,36 +356,19 @@ fn relay_of(address: &Multiaddr) -> Option<(PeerId, Multiaddr)> {
     None
 }
 
-impl NetworkBehaviour for Relays {
-    type ConnectionHandler = <Clients as NetworkBehaviour>::ConnectionHandler;
-    type ToSwarm = RelayEvent;
+impl Fence for Relays {
+    type Inner = Clients;
+    type Event = RelayEvent;
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.clients.handle_established_inbound_connection(connection, peer, local, remote)
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        remote: &Multiaddr,
-        role: Endpoint,
-        port: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.clients.handle_established_outbound_connection(connection, peer, remote, role, port)
+    fn inner(&mut self) -> &mut Clients {
+        &mut self.clients
     }
 
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "libp2p's events are an open set, and only some concern us"
     )]
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+    fn hears(&mut self, event: FromSwarm<'_>) {
         self.clients.on_swarm_event(event);
         match event {
             FromSwarm::ConnectionEstablished(established) => {
@@ -355,32 +389,17 @@ impl NetworkBehaviour for Relays {
             FromSwarm::DialFailure(failed) => {
                 let (failure, text) = (dials::failure(failed.error), dials::text(failed.error));
                 self.dial_failed(failed.connection_id, failure, &text);
+                self.blame(failed.error);
             }
             FromSwarm::ListenerClosed(closed) => {
-                if let Some(lost) = self.reservations.closed(closed.listener_id) {
-                    self.known.failed(&lost, Instant::now());
-                    self.push(ToSwarm::GenerateEvent(RelayEvent::Changed));
-                    self.consider();
-                }
+                self.lost(closed.listener_id, closed.reason);
             }
             // Addresses; the enum is open.
             _ => {}
         }
     }
 
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
-        self.clients.on_connection_handler_event(peer, connection, event);
-    }
-
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+    fn wants(&mut self, cx: &mut Context<'_>) -> Poll<Action> {
         loop {
             if let Some(action) = self.actions.pop_front() {
                 return Poll::Ready(action);

@@ -36,6 +36,11 @@ impl Reservations {
         self.0.iter().any(|one| one.relay == *relay)
     }
 
+    /// The listeners of those at a relay.
+    pub(super) fn listeners(&self, relay: PeerId) -> impl Iterator<Item = ListenerId> {
+        self.0.iter().filter(move |one| one.relay == relay).map(|one| one.listener)
+    }
+
     /// The uplink for the next one, if there should be one more: the first that has the
     /// fewest.
     pub(super) fn next_uplink(&self, ways: &[Way]) -> Option<String> {
@@ -118,6 +123,7 @@ mod tests {
         assert!(zoned.starts_with("/ip6zone/eth0/ip4/192.0.2.1/tcp/1/p2p/"), "{zoned}");
         assert!(reservations.confirmed(&relay) && !reservations.confirmed(&relay));
         assert!(reservations.has(&relay));
+        assert_eq!(reservations.listeners(relay).collect::<Vec<_>>(), [options.listener_id()]);
         assert_eq!(reservations.closed(options.listener_id()), Some(relay));
         assert_eq!(reservations.closed(options.listener_id()), None);
         assert!(!reservations.has(&relay));
