@@ -65,8 +65,8 @@ fn at(options: &ListenOpts, relay: &PeerId) -> bool {
     options.address().to_string().contains(&relay.to_string())
 }
 
-#[test]
-fn a_reservation_at_a_relay_that_becomes_shunned_is_given_up_and_another_sought() {
+#[tokio::test]
+async fn a_reservation_at_a_relay_that_becomes_shunned_is_given_up_and_another_sought() {
     let mut scene = Scene::new(3);
     scene.relays.want(true);
     let [first, second, third] = scene.peers[..] else { unreachable!() };
@@ -108,8 +108,8 @@ fn no_circuit_goes_through_a_shunned_relay() {
     ));
 }
 
-#[test]
-fn a_relay_that_refuses_a_reservation_is_told_of() {
+#[tokio::test]
+async fn a_relay_that_refuses_a_reservation_is_told_of() {
     use libp2p::relay::client::transport::Error as Circuit;
     use libp2p::relay::outbound::hop::ReserveError;
 
