@@ -408,8 +408,7 @@ impl Task {
     fn nat_happened(&mut self, event: NatEvent) {
         match event {
             NatEvent::Dial(options) => {
-                let connection = options.connection_id();
-                self.swarm.behaviour_mut().links.expect_unordered(connection);
+                self.swarm.behaviour_mut().links.expect_unordered(options.connection_id());
                 if let Err(error) = self.swarm.dial(options) {
                     tracing::debug!(%error, "no hole was punched");
                 }

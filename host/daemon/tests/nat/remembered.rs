@@ -10,16 +10,16 @@ use crate::scene::{address, behind_nats, send, start, start_in, until};
 /// A node that everybody reaches, who begins with `first`, and is in its phone book.
 fn public(lab: &mut Lab, internet: &mut Internet, first: &str) -> (Host, Node) {
     let host = internet.public_host(lab).unwrap();
-    let node = start(&host, &config("", first));
+    let node = start(&host, &config("server", first));
     if !first.is_empty() {
         node.event("published", |event| event["details"]["stored"].as_u64() >= Some(1));
     }
     (host, node)
 }
 
-fn config(more: &str, first: &str) -> String {
+fn config(mode: &str, first: &str) -> String {
     let first: Vec<_> = Some(first).filter(|first| !first.is_empty()).into_iter().collect();
-    format!("{more}[nat]\nupnp = false\n[dht]\nmode = \"server\"\nbootstrap = {first:?}\n")
+    format!("[nat]\nupnp = false\n[dht]\nmode = \"{mode}\"\nbootstrap = {first:?}\n")
 }
 
 /// Waits until so many are in the table of a node.
@@ -60,7 +60,7 @@ fn a_neighbour_on_the_cable_is_a_way_in_when_whoever_introduced_them_is_gone() {
         let at = address(&first_host, "udp/4001/quic-v1", &first);
         let (_far_host, far) = public(lab, &mut internet, &at);
         let mut nat = internet.nat(lab, NatKind::PortRestricted).unwrap();
-        let cable = config("[mdns]\nenabled = true\n", &at);
+        let cable = format!("[mdns]\nenabled = true\n{}", config("server", &at));
         let near_host = nat.host(lab).unwrap();
         let near = start(&near_host, &cable);
         knows(&near, 2);

@@ -254,9 +254,12 @@ async fn find(here: Ipv4Addr, bits: u8) -> Result<Gateway<Tokio>, String> {
 
 /// The address at which the router is seen.
 async fn outside(router: &Gateway<Tokio>) -> Result<Ipv4Addr, String> {
-    match answer(router.get_external_ip()).await?.map_err(|error| error.to_string())? {
-        IpAddr::V4(ip) if is_public(ip.into()) => Ok(ip),
-        other => Err(format!("{other} is no public address: it is behind a NAT itself")),
+    let outside = answer(router.get_external_ip()).await?.map_err(|error| error.to_string())?;
+    match outside {
+        IpAddr::V4(ip) if is_public(outside) => Ok(ip),
+        IpAddr::V4(_) | IpAddr::V6(_) => {
+            Err(format!("its own address is {outside}, not a public one"))
+        }
     }
 }
 
