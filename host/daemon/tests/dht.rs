@@ -72,6 +72,9 @@ fn nobody_is_found_who_is_not_there_and_the_command_says_so() {
 fn a_crawl_finds_everybody_and_prints_a_graph() {
     let root = root();
     let nodes = [joined(&root), joined(&root)];
+    // Nobody tells when a node has found out who else is there. Asking is a process each time,
+    // which is pause enough.
+    while root.json(&["dht", "status", "--json"])["peers"].as_u64() < Some(2) {}
     let graph = nodes[0].json(&["dht", "crawl", "--format", "netjson"]);
     assert_eq!(graph["type"], "NetworkGraph");
     let names: Vec<_> = graph["nodes"].as_array().unwrap().iter().map(|node| &node["id"]).collect();

@@ -40,6 +40,11 @@ use linux as platform;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// The name of the thread on which BlueZ's radio lives. A panic there ends a life of the radio at
+/// most, and often nothing: libraries leave tasks behind that fail when BlueZ goes. Whoever ends
+/// the process at a panic should except it.
+pub const THREAD: &str = "bluetooth";
+
 /// Starts the radio of this machine. It never fails: what is wrong with the radio is told, and
 /// tried again. Must be called within a tokio runtime. The radio stops when the last [`Bluetooth`]
 /// is dropped and the last connection has ended.

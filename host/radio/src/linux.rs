@@ -4,13 +4,15 @@
 //! BlueZ hands over as separate calls keep their order that way. Each time the adapter becomes
 //! usable a *life* begins, and it ends with whatever made it usable. A life has its own runtime, so
 //! that no task, match or registration of btleplug or bluer survives it, whatever state the bus
-//! is in. Their tasks may panic without harm: nobody waits for them.
+//! is in. Their tasks may panic without harm: nobody waits for them. A life that panics itself ends,
+//! and the next one begins after a rest.
 
 mod l2cap;
 mod peripheral;
 mod sentinel;
 mod session;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread;
@@ -20,7 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::{Adapter, Fact, Options, Order, Radio, Scanning, Why};
+use crate::{Adapter, Fact, Options, Order, Radio, Scanning, THREAD, Why};
 use sentinel::{Found, Sentinel, Sight};
 
 /// Orders that may wait for the thread. Drivers order at most a few values each before they wait.
@@ -63,12 +65,15 @@ enum End {
 /// service beside that of the next life.
 const FAREWELL: Duration = Duration::from_millis(200);
 
+/// What is told of a life that panicked.
+const PANICKED: &str = "Bluetooth failed, and begins anew; the log says how: please report it";
+
 /// Starts the thread.
 pub(crate) fn start(options: Options) -> (Linux, mpsc::Receiver<Fact>) {
     let (orders_in, orders) = mpsc::channel(ORDERS_MAX);
     let (facts, facts_out) = mpsc::channel(FACTS_MAX);
     let spawned = thread::Builder::new()
-        .name("bluetooth".to_owned())
+        .name(THREAD.to_owned())
         .spawn(move || live(&options, orders, &facts));
     if let Err(error) = spawned {
         tracing::warn!(%error, "no thread for Bluetooth");
@@ -97,10 +102,16 @@ fn live(options: &Options, mut orders: mpsc::Receiver<Order>, facts: &mpsc::Send
     };
     loop {
         let Some(runtime) = runtime() else { return };
-        let end = runtime.block_on(async {
-            let end = life(options, &mut wishes, &mut orders, facts).await;
-            sleep(FAREWELL).await;
-            end
+        let lived = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                let end = life(options, &mut wishes, &mut orders, facts).await;
+                sleep(FAREWELL).await;
+                end
+            })
+        }));
+        let end = lived.unwrap_or_else(|_| {
+            wishes.rests = true;
+            End::Unusable(Why::Lost, PANICKED.to_owned())
         });
         // Calls that a broken bus never answers must not hold us up.
         runtime.shutdown_timeout(Duration::from_millis(100));

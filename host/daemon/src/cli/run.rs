@@ -168,12 +168,14 @@ impl Signals {
 }
 
 /// A task that panics leaves a node that looks alive and is not: end the process, with the
-/// message that the panic prints.
+/// message that the panic prints. The radio alone gets over it by itself.
 fn end_process_on_panic() {
     let print: Arc<dyn Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync> =
         std::panic::take_hook().into();
     std::panic::set_hook(Box::new(move |info| {
         print(info);
-        std::process::exit(1);
+        if std::thread::current().name() != Some(pointsman_radio::THREAD) {
+            std::process::exit(1);
+        }
     }));
 }

@@ -9,9 +9,13 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use libp2p::multiaddr::Protocol as Part;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId};
 use pointsman_core::bluetooth::RadioAddress;
-use pointsman_core::input::Protocol;
+use pointsman_core::id::PeerId as Identity;
+use pointsman_core::input::{Address, Protocol};
+
+use crate::identity;
 
 /// Most addresses of one name that a dial tries.
 const RESOLVED_MAX: usize = 4;
@@ -162,6 +166,26 @@ pub fn compose(address: SocketAddr, protocol: Protocol) -> Multiaddr {
         Protocol::Tcp => host.with(Part::Tcp(address.port())),
         Protocol::Bluetooth | Protocol::Circuit => host,
     }
+}
+
+/// How libp2p is told to dial; `None` for what it can't dial. TCP takes a port of its own: two
+/// that dial each other from the ports that they listen on would meet half-way, and neither be
+/// the one who answers.
+pub(super) fn dial_options(
+    peer: Option<Identity>,
+    address: &Address,
+    uplink: &str,
+) -> Option<DialOpts> {
+    let address = with_uplink(&address.text.parse().ok()?, uplink);
+    let Some(peer) = peer else {
+        return Some(DialOpts::unknown_peer_id().address(address).build());
+    };
+    let options = DialOpts::peer_id(identity::to_libp2p(peer)?);
+    let options = options.condition(PeerCondition::Always).addresses(vec![address.clone()]);
+    let is_tcp = address.iter().any(|part| matches!(part, Part::Tcp(_)));
+    let options =
+        if is_tcp && !is_circuit(&address) { options.allocate_new_port() } else { options };
+    Some(options.build())
 }
 
 #[cfg(test)]

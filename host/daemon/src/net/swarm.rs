@@ -15,7 +15,6 @@ use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, TransportError};
 use libp2p::core::upgrade::Version;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{self, ListenError, NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, connection_limits, memory_connection_limits};
 use pointsman_core::id::{DialId, PeerId as Identity};
@@ -25,7 +24,7 @@ use pointsman_dht::Dht;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, interval_at};
 
-use super::address::{is_circuit, with_uplink};
+use super::address::dial_options;
 use super::api::{LinkFact, ListenAddress, Listener, Net, NetFact, NetFacts, NetOptions, Order};
 use super::bindings::Bindings;
 use super::ble::RadioPort;
@@ -480,22 +479,6 @@ impl Task {
         self.listening.send_replace(addresses);
         self.tell_phone();
     }
-}
-
-/// How libp2p is told to dial; `None` for what it can't dial. TCP takes a port of its own: two
-/// that dial each other from the ports that they listen on would meet half-way, and neither be
-/// the one who answers.
-fn dial_options(peer: Option<Identity>, address: &Address, uplink: &str) -> Option<DialOpts> {
-    let address = with_uplink(&address.text.parse().ok()?, uplink);
-    let Some(peer) = peer else {
-        return Some(DialOpts::unknown_peer_id().address(address).build());
-    };
-    let options = DialOpts::peer_id(identity::to_libp2p(peer)?);
-    let options = options.condition(PeerCondition::Always).addresses(vec![address.clone()]);
-    let is_tcp = address.iter().any(|part| matches!(part, libp2p::multiaddr::Protocol::Tcp(_)));
-    let options =
-        if is_tcp && !is_circuit(&address) { options.allocate_new_port() } else { options };
-    Some(options.build())
 }
 
 /// What mDNS heard; never, where there is none.
