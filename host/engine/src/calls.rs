@@ -32,6 +32,7 @@ pub(crate) trait Calls: Sized + Send + 'static {
 }
 
 /// A selector, whichever way it is asked.
+#[expect(clippy::large_enum_variant, reason = "who holds one is behind a pointer as a whole")]
 pub(crate) enum Chooser {
     Component(SelectorRole),
     Bare(BareSelector),

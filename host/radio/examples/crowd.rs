@@ -8,7 +8,8 @@
 //! Run alone, on a machine with nothing else to do:
 //! `cargo run --release -p pointsman-radio --example crowd -- 10000 20`
 
-use std::sync::Mutex;
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a measurement prints")]
+
 use std::time::{Duration, Instant};
 
 use pointsman_core::bluetooth::RadioAddress;
@@ -31,12 +32,10 @@ const FACTS_MAX: usize = 64;
 const KNOWN_EVERY: u64 = 8;
 
 /// Takes every order, and does nothing.
-struct Deaf(Mutex<u64>);
+struct Deaf;
 
 impl Radio for Deaf {
-    fn order(&self, _: Order) {
-        *self.0.lock().expect("nobody panics with it") += 1;
-    }
+    fn order(&self, _: Order) {}
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -65,7 +64,7 @@ async fn main() {
 async fn run(rate: u64, length: Duration) -> String {
     let (facts_in, facts) = mpsc::channel(FACTS_MAX);
     let options = Options::new([1; 16], [2; 16]);
-    let (bluetooth, told) = pointsman_radio::start_with(Deaf(Mutex::new(0)), facts, options);
+    let (bluetooth, told) = pointsman_radio::start_with(Deaf, facts, options);
     let air = tokio::spawn(crowd(facts_in, rate));
     let mut lateness = Loop::new(told).run(length).await;
     air.abort();
@@ -85,7 +84,7 @@ async fn run(rate: u64, length: Duration) -> String {
     )
 }
 
-/// Says so many adverts a second, ten times as often in small bursts as one by one.
+/// Says so many adverts a second, those of each millisecond together.
 async fn crowd(facts: mpsc::Sender<Fact>, rate: u64) {
     let usable = Adapter::Usable {
         name: "script".to_owned(),

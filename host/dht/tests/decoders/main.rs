@@ -1,8 +1,6 @@
 //! Every decoder of the phone book over honest bytes, changed at random: what the fuzz targets in
 //! `host/dht/fuzz/` do for longer.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod bodies;
 mod seeds;
 
