@@ -24,8 +24,9 @@ use pointsman_sdk::{Fault, Manifest, Settings};
 const PRIOR: u64 = 5_000;
 /// Most evidence for a peer, in thousandths of a deed.
 const GOOD_MAX: u64 = 200_000;
-/// Most evidence against it: more than the evidence for it, so that a flood always shows.
-const BAD_MAX: u64 = 4_000_000;
+/// Most evidence against it: so much more than the evidence for it that a flood leaves the best
+/// past with a score below -850, where the host shuns.
+const BAD_MAX: u64 = 6_000_000;
 /// Evidence fades in so many steps for each half-life.
 const STEPS: u64 = 256;
 /// 2^(-n/256) in 65536ths, for n = 128, 64, … 1: the factors of any number of steps.

@@ -53,6 +53,17 @@ fn a_peer_is_discouraged_then_shunned_and_comes_back_as_its_standing_decays() {
 }
 
 #[test]
+fn a_busy_peer_that_floods_is_shunned_like_any_other() {
+    let mut judged = Judged::new().with_company();
+    judged.link(5, PEER, HOME);
+    judged.observed(PEER, Cause::QueryAnswered, 2_000);
+    judged.run(2);
+    judged.observed(PEER, Cause::PutFlood, 1_000);
+    judged.run(12);
+    assert_eq!(judged.closed(), [(5, CloseReason::Shunned)], "{:?}", judged.why(PEER));
+}
+
+#[test]
 fn nobody_is_shunned_while_too_few_others_are_left() {
     let mut judged = Judged::new();
     judged.link(101, friend(1), "/ip4/203.0.113.1/udp/1");

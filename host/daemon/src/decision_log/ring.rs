@@ -55,7 +55,7 @@ impl Ring {
                     self.live = None;
                     if !std::mem::replace(&mut self.refused, true) {
                         let folder = self.folder.display();
-                        tracing::warn!(%folder, %error, "decisions are not recorded for now");
+                        tracing::warn!(%folder, %error, "decisions are not recorded until the folder can be written again");
                     }
                 }
             }

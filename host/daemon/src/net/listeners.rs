@@ -140,24 +140,10 @@ fn socket(ip: IpAddr, protocol: Protocol, port: u16) -> Multiaddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pointsman_core::id::UplinkId;
-    use pointsman_core::input::Uplink;
+    use crate::net::ways::uplink;
 
     fn listener(addresses: &[&str], quic: Option<u16>, tcp: Option<u16>) -> Listener {
-        let uplink = Uplink {
-            id: UplinkId(1),
-            name: "eth0".into(),
-            radio: None,
-            has_default_route: true,
-            addresses: addresses.iter().map(ToString::to_string).collect(),
-            risk_group: 0,
-            metered: false,
-            price_per_mib: 0,
-            quota_left_kib: u32::MAX,
-            wake_uj: 0,
-            nj_per_byte: 0,
-        };
-        Listener { uplink, quic, tcp }
+        Listener { uplink: uplink(1, "eth0", addresses), quic, tcp }
     }
 
     #[test]

@@ -125,22 +125,7 @@ pub(super) fn is_within(remote: IpAddr, own: IpAddr, bits: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn uplink(addresses: &[&str]) -> Uplink {
-        Uplink {
-            id: pointsman_core::id::UplinkId(1),
-            name: "wlan0".into(),
-            radio: None,
-            has_default_route: true,
-            addresses: addresses.iter().map(ToString::to_string).collect(),
-            risk_group: 0,
-            metered: false,
-            price_per_mib: 0,
-            quota_left_kib: u32::MAX,
-            wake_uj: 0,
-            nj_per_byte: 0,
-        }
-    }
+    use crate::net::ways::uplink;
 
     #[test]
     fn what_the_internet_routes_is_public() {
@@ -173,7 +158,11 @@ mod tests {
     #[test]
     fn an_address_in_the_uplinks_subnet_is_near() {
         let mut subnets = Subnets::default();
-        subnets.set(&uplink(&["192.0.2.7/24", "2001:db8::7/64", "nonsense", "10.0.0.1/33"]));
+        subnets.set(&uplink(
+            1,
+            "wlan0",
+            &["192.0.2.7/24", "2001:db8::7/64", "nonsense", "10.0.0.1/33"],
+        ));
         let cases = [
             ("/ip4/192.0.2.200/udp/1/quic-v1", Transport::Lan),
             ("/ip4/192.0.3.200/udp/1/quic-v1", Transport::Internet),

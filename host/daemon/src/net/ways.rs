@@ -221,35 +221,34 @@ impl<T: Transport + Unpin> Transport for Routed<T> {
     }
 }
 
+/// An uplink that leads out and costs nothing, for tests.
+#[cfg(test)]
+pub(super) fn uplink(id: u32, name: &str, addresses: &[&str]) -> Uplink {
+    Uplink {
+        id: UplinkId(id),
+        name: name.into(),
+        radio: None,
+        has_default_route: true,
+        addresses: addresses.iter().map(ToString::to_string).collect(),
+        risk_group: 0,
+        metered: false,
+        price_per_mib: 0,
+        quota_left_kib: u32::MAX,
+        wake_uj: 0,
+        nj_per_byte: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn ways() -> Ways {
         let ways = Ways::default();
-        for (id, name, metered, address) in
-            [(1, "eth0", false, "192.168.1.2/24"), (2, "wlan0", false, "192.168.2.2/24")]
-        {
-            ways.set(&uplink(id, name, metered, address));
-        }
-        ways.set(&uplink(3, "wwan0", true, "2001:db8::2/64"));
+        ways.set(&uplink(1, "eth0", &["192.168.1.2/24"]));
+        ways.set(&uplink(2, "wlan0", &["192.168.2.2/24"]));
+        ways.set(&Uplink { metered: true, ..uplink(3, "wwan0", &["2001:db8::2/64"]) });
         ways
-    }
-
-    fn uplink(id: u32, name: &str, metered: bool, address: &str) -> Uplink {
-        Uplink {
-            id: UplinkId(id),
-            name: name.into(),
-            radio: None,
-            has_default_route: true,
-            addresses: vec![address.into()],
-            risk_group: 0,
-            metered,
-            price_per_mib: 0,
-            quota_left_kib: u32::MAX,
-            wake_uj: 0,
-            nj_per_byte: 0,
-        }
     }
 
     fn to(ways: &Ways, text: &str) -> Option<String> {

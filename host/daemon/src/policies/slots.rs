@@ -51,7 +51,7 @@ pub(crate) struct Slots {
 pub(crate) enum Found {
     /// The very same policy is live on the same terms.
     Same(Box<Candidate>),
-    /// It stays out for now.
+    /// It stays out until its quarantine ends.
     Held(Held),
     /// It may take the slot.
     Ready(Box<Ready>),
@@ -314,7 +314,7 @@ impl Slots {
         self.seats.get(&role).is_some_and(Seat::on_probation)
     }
 
-    /// Whether a command put it in, so that the config does not count for now.
+    /// Whether a command put it in, so that the config does not count meanwhile.
     pub(crate) fn commanded(&self, role: Role) -> bool {
         self.seats.get(&role).is_some_and(|seat| seat.commanded)
     }

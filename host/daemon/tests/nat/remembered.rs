@@ -38,7 +38,10 @@ fn who_was_met_is_a_way_in_when_whoever_introduced_them_is_gone() {
             let (first_host, first) = public(lab, &mut internet, "");
             let at = address(&first_host, "udp/4001/quic-v1", &first);
             let (_b_host, b) = public(lab, &mut internet, &at);
-            let (a_host, a) = public(lab, &mut internet, &at);
+            // Nobody could find it again: it is in no table, and its NAT lets nobody in.
+            let mut nat = internet.nat(lab, NatKind::PortRestricted).unwrap();
+            let a_host = nat.host(lab).unwrap();
+            let a = start(&a_host, &config("client", &at));
             knows(&a, 2);
             a.signal(Signal::TERM);
             let (ended, folder) = a.ended();

@@ -112,17 +112,17 @@ fn went(here: &Node, slot: &str, since: &Value) -> (String, u64) {
 
 /// A bad selector comes in while messages travel, and goes for this reason.
 fn goes(module: &[u8], why: &str) {
-    goes_from(pair(), module, why);
+    goes_from(pair(), module, &[why]);
 }
 
-fn goes_from((here, there): (Node, Node), module: &[u8], why: &str) {
+/// The same for one of these reasons, whichever is seen first.
+fn goes_from((here, there): (Node, Node), module: &[u8], whys: &[&str]) {
     place(&here, "bad.wasm", module);
     let mut load = load(&here, &there);
     here.json(&["policy", "swap", "selector", "bad.wasm", "--json"]);
     let swapped = here.event("policy-swapped", |event| event["details"]["generation"] == 2);
     let (because, ms) = went(&here, "selector", &swapped);
-    // What a bad selector does to the machine is seen as slowness too, and may be seen first.
-    assert!([why, "messages take"].iter().any(|why| because.contains(why)), "{because}");
+    assert!(whys.iter().any(|why| because.contains(why)), "{because}");
     assert!(ms <= AT_MOST_MS, "{ms} ms");
     let told = load.next();
     assert_eq!((&told["delivered"], &told["sent"]), (&3000.into(), &3000.into()), "{told}");
@@ -148,7 +148,8 @@ fn a_selector_that_takes_the_loop_for_itself_goes_within_two_seconds() {
     let burning = Guest { choose: burning().leak(), ..SELECTOR };
     // What one question costs is allowed.
     let slot = "[policy.selector]\nbudget_us = 100000\nmean_us = 100000\n";
-    goes_from(pair_with(slot), &burning.bytes(), "of the loop's time");
+    // Messages wait behind it, which may be seen before its share is.
+    goes_from(pair_with(slot), &burning.bytes(), &["of the loop's time", "messages take"]);
 }
 
 #[test]

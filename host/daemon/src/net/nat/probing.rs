@@ -157,26 +157,10 @@ impl Fence for Answering {
 
 #[cfg(test)]
 mod tests {
-    use pointsman_core::id::UplinkId;
     use pointsman_core::input::Uplink;
 
     use super::*;
-
-    fn uplink(id: u32, name: &str, metered: bool, subnet: &str) -> Uplink {
-        Uplink {
-            id: UplinkId(id),
-            name: name.into(),
-            radio: None,
-            has_default_route: true,
-            addresses: vec![subnet.into()],
-            risk_group: 0,
-            metered,
-            price_per_mib: 0,
-            quota_left_kib: u32::MAX,
-            wake_uj: 0,
-            nj_per_byte: 0,
-        }
-    }
+    use crate::net::ways::uplink;
 
     /// Whether whoever was dialled at this address is asked.
     fn is_asked(asking: &Asking, address: &str) -> bool {
@@ -186,7 +170,7 @@ mod tests {
     #[test]
     fn nobody_is_asked_over_what_costs_money_or_through_a_relay() {
         let ways = Ways::default();
-        ways.set(&uplink(1, "wwan0", true, "10.1.0.2/24"));
+        ways.set(&Uplink { metered: true, ..uplink(1, "wwan0", &["10.1.0.2/24"]) });
         let asking = Asking::new(ways.clone());
         let [cheap, dear] =
             ["eth0", "wwan0"].map(|uplink| format!("/ip6zone/{uplink}/ip4/45.10.0.1/tcp/1"));
@@ -194,7 +178,7 @@ mod tests {
         for address in [dear.as_str(), cheap.as_str(), named_none] {
             assert!(!is_asked(&asking, address), "{address}");
         }
-        ways.set(&uplink(2, "eth0", false, "192.168.1.2/24"));
+        ways.set(&uplink(2, "eth0", &["192.168.1.2/24"]));
         assert!(is_asked(&asking, &cheap) && is_asked(&asking, named_none));
         assert!(!is_asked(&asking, &dear));
         let circuit = format!("{cheap}/p2p/{}/p2p-circuit", PeerId::random());

@@ -76,28 +76,13 @@ impl Reservations {
 
 #[cfg(test)]
 mod tests {
-    use pointsman_core::id::UplinkId;
-    use pointsman_core::input::Uplink;
-
     use super::*;
-    use crate::net::ways::Ways;
+    use crate::net::ways::{Ways, uplink};
 
     fn ways() -> Vec<Way> {
         let ways = Ways::default();
         for (id, name) in [(1, "eth0"), (2, "wlan0")] {
-            ways.set(&Uplink {
-                id: UplinkId(id),
-                name: name.into(),
-                radio: None,
-                has_default_route: true,
-                addresses: Vec::new(),
-                risk_group: 0,
-                metered: false,
-                price_per_mib: 0,
-                quota_left_kib: u32::MAX,
-                wake_uj: 0,
-                nj_per_byte: 0,
-            });
+            ways.set(&uplink(id, name, &[]));
         }
         ways.out()
     }

@@ -2,10 +2,9 @@
 
 use libp2p::swarm::ListenOpts;
 use libp2p::swarm::behaviour::ListenerClosed;
-use pointsman_core::id::UplinkId;
-use pointsman_core::input::Uplink;
 
 use super::*;
+use crate::net::ways::uplink;
 
 /// Relays that are all connected over one uplink, the best first.
 struct Scene {
@@ -16,7 +15,7 @@ struct Scene {
 impl Scene {
     fn new(count: usize) -> Self {
         let ways = Ways::default();
-        ways.set(&uplink());
+        ways.set(&uplink(1, "eth0", &[]));
         let peers: Vec<PeerId> = (0..count).map(|_| PeerId::random()).collect();
         let fixed = peers.iter().enumerate().map(|(n, peer)| (*peer, address(n))).collect();
         let mut relays = Relays::new(Halves::new(PeerId::random()), ways, fixed);
@@ -43,22 +42,6 @@ impl Scene {
 
 fn address(n: usize) -> Multiaddr {
     format!("/ip4/192.0.2.{n}/tcp/1").parse().unwrap()
-}
-
-fn uplink() -> Uplink {
-    Uplink {
-        id: UplinkId(1),
-        name: "eth0".into(),
-        radio: None,
-        has_default_route: true,
-        addresses: Vec::new(),
-        risk_group: 0,
-        metered: false,
-        price_per_mib: 0,
-        quota_left_kib: u32::MAX,
-        wake_uj: 0,
-        nj_per_byte: 0,
-    }
 }
 
 fn at(options: &ListenOpts, relay: &PeerId) -> bool {
