@@ -269,8 +269,10 @@ pub const OPEN_DECISIONS_MAX: usize = 1024;
 pub const FINDINGS_MAX: usize = 64;
 /// Decisions and outcomes that wait for the decision log.
 pub const DECISIONS_QUEUED_MAX: usize = 4096;
-/// Newest questions that are kept of each role that is asked in line, for trials.
+/// Newest questions that are kept of each role but anomaly, for trials.
 pub const QUESTIONS_KEPT_MAX: usize = 256;
+/// Newest questions that are kept of the anomaly role: one is all that was measured in a minute.
+pub const WINDOWS_KEPT_MAX: usize = 16;
 /// Questions about peers that wait for the reputation policy.
 pub const ASIDE_FOLDS_MAX: usize = 1024;
 /// Decisions and outcomes that wait to be learned from.

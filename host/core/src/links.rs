@@ -5,6 +5,7 @@
 //! every packet that it carries; the acknowledgements of those numbers are all that its
 //! measures are made of.
 
+mod number;
 mod ranges;
 mod rate;
 mod row;
@@ -91,6 +92,8 @@ pub(crate) struct Acked {
 pub(crate) struct Link {
     pub(crate) new: NewLink,
     pub(crate) peer: PeerNumber,
+    /// By what policies know it; 0 before the other side's hello.
+    pub(crate) path: u32,
     pub(crate) state: LinkState,
     pub(crate) masked: bool,
     pub(crate) since: Time,
@@ -112,6 +115,8 @@ pub(crate) struct Link {
     pub(crate) next_miss: Time,
     /// When it became suspect.
     pub(crate) suspect_since: Time,
+    /// When the probe was sent whose result the failover policy waits for.
+    pub(crate) probed_at: Option<Time>,
     /// Packets that other links delivered meanwhile.
     pub(crate) others_progressed: u32,
     /// Packets arrived that are not acknowledged to the peer yet.
@@ -161,6 +166,7 @@ impl Link {
             dial_number: new.dial.map_or(0, |dial| dial.0),
             new,
             peer,
+            path: 0,
             state: LinkState::Greeting,
             masked: false,
             since: now,
@@ -171,6 +177,7 @@ impl Link {
             misses: 0,
             next_miss: now,
             suspect_since: now,
+            probed_at: None,
             others_progressed: 0,
             ack_due: false,
             sent_bytes: 0,

@@ -74,6 +74,8 @@ pub struct Node {
     me: PeerId,
     config: NodeConfig,
     session: u64,
+    /// A secret of every run: see [`Node::salted`].
+    salt: u64,
     /// What every choice by chance draws from.
     chance: Chance,
     now: Time,
@@ -130,6 +132,7 @@ impl Node {
             me,
             config,
             session,
+            salt: 0,
             chance: Chance::new(session),
             now: Time::default(),
             power: Power::default(),
@@ -160,6 +163,13 @@ impl Node {
             monitor: None,
             folded: None,
         }
+    }
+
+    /// The same with a secret number of this node's that is the same in every run: by it paths
+    /// get the numbers under which policies learn of them.
+    pub fn salted(mut self, salt: u64) -> Self {
+        self.salt = salt;
+        self
     }
 
     /// Takes a fact that is true at `now`. Time never runs backwards: an earlier `now` counts

@@ -146,6 +146,8 @@ impl LinkState {
 pub struct LinkSnapshot {
     /// Its number.
     pub link: LinkId,
+    /// By what policies know its path; 0 before the peer's hello.
+    pub path: u32,
     /// Kind of network.
     pub transport: Transport,
     /// Protocol below.

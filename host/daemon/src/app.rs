@@ -77,13 +77,14 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let config = loaded.config.clone();
     let policies = Arc::new(Policies::default());
     let state = state_folder(loaded);
-    let (aside, told, thread) = aside::start(aside_setup(&state)).map_err(StartError::Aside)?;
-    let around_loop = aside.clone();
-    let folder = state.clone();
+    let decisions = decision_log(loaded).map_err(StartError::DecisionLog)?;
+    let beside = aside_setup(&state, &decisions);
+    let (aside, told, thread) = aside::start(beside).map_err(StartError::Aside)?;
+    let (around_loop, folder) = (aside.clone(), state.clone());
     let mut slots = off_loop(move || Slots::open(policies, around_loop, &folder)).await;
     let Filled { leaving, later } = fill(&slots, &config, loaded.folder()).await?;
     let keypair = identity::load_or_create(&identity_file(loaded))?;
-    let me = identity::peer_id(&keypair);
+    let (me, salt) = (identity::peer_id(&keypair), identity::salt(&keypair));
     let (watch, uplinks) = uplinks::watch(config.uplinks.clone(), config.other_uplinks).await?;
     let recalled = off_loop(move || remembering::recall(&state)).await;
     let Recalled { memory, phone: earlier, standings } = recalled;
@@ -93,7 +94,7 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let (net, facts) = net::start(options, bindings.clone(), Registry::default(), ports)?;
     let phone = net.phone().clone();
 
-    let mut node = node(me, &config, standings);
+    let mut node = node(me, &config, standings).salted(salt);
     for one in leaving {
         enter(&mut node, &mut slots, one, &config).await;
     }
@@ -101,7 +102,6 @@ pub async fn start(loaded: &Loaded, set_log_filter: SetLogFilter) -> Result<Poin
     let (submissions, submissions_in) = mpsc::channel(SUBMISSIONS_MAX);
     let (stop, stop_in) = tokio::sync::watch::channel(false);
     let (mail, journal) = (Arc::new(Mail::default()), Arc::new(Journal::new()));
-    let decisions = decision_log(loaded).map_err(StartError::DecisionLog)?;
     let (post, diary) = (Arc::clone(&mail), Arc::clone(&journal));
     let shell = Shell::new(node, net, bindings, listen(&config), post, diary, aside.clone())
         .recording(decisions.clone())
@@ -250,11 +250,12 @@ pub(crate) fn node_config(config: &Config) -> NodeConfig {
 }
 
 /// What the policies off the loop begin with: the builtins, and what was learned before.
-fn aside_setup(state: &Path) -> AsideSetup {
+fn aside_setup(state: &Path, log: &DecisionLog) -> AsideSetup {
     AsideSetup {
         folder: Some(state.join("learned")),
         reputation: Some(builtin::default_reputation()),
         anomaly: Some(builtin::default_anomaly()),
+        log: Some(log.clone()),
     }
 }
 

@@ -35,6 +35,8 @@ use pointsman_sdk::anomaly::Finding;
 use pointsman_sdk::reputation::Standing;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::decision_log::DecisionLog;
+
 pub use checkpoint::Learned;
 use inbox::{Inbox, Lesson, Order};
 use learning::Shelf;
@@ -136,6 +138,8 @@ pub struct AsideSetup {
     pub reputation: Option<Box<dyn Reputation>>,
     /// Who answers where the anomaly policy does not.
     pub anomaly: Option<Box<dyn Anomaly>>,
+    /// Where answers are recorded; `None`: nowhere.
+    pub log: Option<DecisionLog>,
 }
 
 /// The way to the thread, which ends when the last one is dropped. Cheap to clone; no call

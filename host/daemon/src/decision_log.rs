@@ -6,22 +6,22 @@
 //! power loss may cost the last lines. Where the disk refuses, the log says so once and goes
 //! on; a line that was half written is taken back.
 //!
-//! Beside the disk it keeps the newest questions of the roles that are asked in line, for the
-//! trial of the next module. The thread ends when the last handle is gone and everything that
+//! Beside the disk it keeps the newest questions of each role, for the trial of the next module.
+//! The thread ends when the last handle is gone and everything that
 //! waits is written.
 
 mod ring;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pointsman_core::limits::{DECISIONS_QUEUED_MAX, QUESTIONS_KEPT_MAX};
+use pointsman_core::limits::{DECISIONS_QUEUED_MAX, QUESTIONS_KEPT_MAX, WINDOWS_KEPT_MAX};
 use pointsman_core::policy::{Decision, Question, Role};
-use pointsman_engine::record::{Record, Run, line};
+use pointsman_engine::record::{LINE_BYTES_MAX, Record, Run, line};
 use pointsman_sdk::Outcome;
 
 use ring::Ring;
@@ -48,7 +48,8 @@ struct Shared {
     mib: AtomicU32,
     every: AtomicU32,
     counts: Counters,
-    kept: Mutex<Kept>,
+    /// The newest questions of each role, the oldest first.
+    kept: Mutex<BTreeMap<Role, VecDeque<Question>>>,
 }
 
 #[derive(Debug, Default)]
@@ -64,13 +65,6 @@ pub struct Counts {
     pub written: u64,
     /// Decisions and outcomes that there was no time or no disk for.
     pub dropped: u64,
-}
-
-/// The newest questions.
-#[derive(Debug, Default)]
-struct Kept {
-    selector: VecDeque<Question>,
-    failover: VecDeque<Question>,
 }
 
 impl DecisionLog {
@@ -117,15 +111,10 @@ impl DecisionLog {
         every > 0 && number.is_multiple_of(every.into())
     }
 
-    /// The newest questions of a role that is asked in line, the oldest first; none for other
-    /// roles.
+    /// The newest questions of a role, the oldest first.
     pub fn recent(&self, role: Role) -> Vec<Question> {
         let kept = self.inner.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        match role {
-            Role::Selector => kept.selector.iter().cloned().collect(),
-            Role::Failover => kept.failover.iter().cloned().collect(),
-            Role::Reputation | Role::Anomaly => Vec::new(),
-        }
+        kept.get(&role).into_iter().flatten().cloned().collect()
     }
 
     /// What was counted so far.
@@ -145,16 +134,17 @@ impl DecisionLog {
 }
 
 impl Shared {
-    /// Keeps the question of a decision that is asked in line.
+    /// Keeps the question of a decision.
     fn keep(&self, record: &Record) {
         let Record::Decision(decision) = record else { return };
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let ring = match decision.question.role() {
-            Role::Selector => &mut kept.selector,
-            Role::Failover => &mut kept.failover,
-            Role::Reputation | Role::Anomaly => return,
+        let role = decision.question.role();
+        let most = match role {
+            Role::Selector | Role::Failover | Role::Reputation => QUESTIONS_KEPT_MAX,
+            Role::Anomaly => WINDOWS_KEPT_MAX,
         };
-        if ring.len() >= QUESTIONS_KEPT_MAX {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let ring = kept.entry(role).or_default();
+        if ring.len() >= most {
             ring.pop_front();
         }
         ring.push_back(decision.question.clone());
@@ -175,13 +165,15 @@ fn write_all(queued: &Receiver<Record>, shared: &Shared, mut ring: Ring) {
         let mib = shared.mib.load(Ordering::Relaxed);
         let rest = queued.try_iter().take(BATCH_MAX - 1);
         let mut lines = Vec::with_capacity(BATCH_MAX);
+        let mut total = 0;
         for record in std::iter::once(first).chain(rest) {
             shared.keep(&record);
             if mib > 0 {
-                lines.push(line(&record));
+                total += 1;
+                // A longer one could not be read again.
+                lines.extend(Some(line(&record)).filter(|line| line.len() <= LINE_BYTES_MAX));
             }
         }
-        let total = lines.len() as u64;
         let written = if mib == 0 { 0 } else { ring.write(&lines, u64::from(mib) << 20) };
         shared.counts.written.fetch_add(written, Ordering::Relaxed);
         shared.counts.dropped.fetch_add(total - written, Ordering::Relaxed);

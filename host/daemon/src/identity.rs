@@ -80,8 +80,7 @@ pub fn load_or_create(path: &Path) -> Result<Keypair, IdentityError> {
 /// The public half of the X25519 key that messages for the owner of this identity are sealed
 /// with.
 ///
-/// The secret half follows from the identity (HKDF-SHA-256, RFC 5869), so there is one secret to
-/// keep and to lose.
+/// The secret half follows from the identity, so there is one secret to keep and to lose.
 pub fn sealing_key(keypair: &Keypair) -> [u8; 32] {
     let secret = sealing_secret(keypair);
     let secret = PrivateKey::from_private_key(&X25519, &secret).expect("it has 32 bytes");
@@ -90,10 +89,22 @@ pub fn sealing_key(keypair: &Keypair) -> [u8; 32] {
 }
 
 fn sealing_secret(keypair: &Keypair) -> [u8; 32] {
+    derived(keypair, b"pointsman sealing key 1")
+}
+
+/// A secret number of this identity, for hashes that others must not foresee.
+pub(crate) fn salt(keypair: &Keypair) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = derived(keypair, b"pointsman salt 1");
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// HKDF-SHA-256 (RFC 5869) of the private key, for one use.
+fn derived(keypair: &Keypair, for_what: &[u8]) -> [u8; 32] {
     let keypair = keypair.clone().try_into_ed25519().expect("identities are Ed25519 keys");
     let mut bytes = [0; 32];
     let extracted = Salt::new(HKDF_SHA256, &[]).extract(keypair.secret().as_ref());
-    let expanded = extracted.expand(&[b"pointsman sealing key 1"], HKDF_SHA256);
+    let info = [for_what];
+    let expanded = extracted.expand(&info, HKDF_SHA256);
     expanded.and_then(|key| key.fill(&mut bytes)).expect("one hash is 32 bytes");
     bytes
 }

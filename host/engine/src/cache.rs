@@ -26,7 +26,7 @@ use key::Key;
 const MAGIC: &[u8; 8] = b"pmcache\n";
 /// Grows with every change of what is checked or compiled before code is kept, or of the form of
 /// a file.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// How the name of a file of code ends.
 const SUFFIX: &str = ".code";
 /// How the name of a file that is being written begins.
@@ -116,7 +116,8 @@ impl Cache {
         let mut file = folder::open_own(&self.folder.join(name))?;
         let mut head = [0; MAGIC.len() + TAG_BYTES];
         file.read_exact(&mut head).map_err(|_| io::Error::other("it is cut off"))?;
-        let mut code = Vec::new();
+        let size = file.metadata().map_or(0, |found| found.len());
+        let mut code = Vec::with_capacity(size.min(self.bytes_max) as usize);
         (&mut file).take(self.bytes_max + 1).read_to_end(&mut code)?;
         let (magic, tag) = head.split_at(MAGIC.len());
         if magic != MAGIC || !self.key.made(tag, name, &code) {

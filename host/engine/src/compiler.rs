@@ -17,8 +17,9 @@ use wasmtime::component::Component;
 use crate::cache::Cache;
 use crate::code::Reserve;
 use crate::error::InspectError;
-use crate::file::File;
+use crate::file::{self, Facts, File};
 use crate::limits::Limits;
+use crate::pace::give_way;
 
 pub use child::compile_child_main;
 
@@ -47,30 +48,44 @@ pub(crate) struct Forge {
     pub(crate) reserve: Reserve,
 }
 
+/// A module whose code can run.
+pub(crate) struct Forged {
+    pub(crate) component: Component,
+    pub(crate) facts: Facts,
+    /// SHA-256 of the bytes that it came of, in hexadecimal.
+    pub(crate) digest: String,
+    pub(crate) was_cached: bool,
+}
+
 impl Forge {
-    /// The module's code, and whether it was in the cache.
-    pub(crate) fn make(
-        &self,
-        engine: &Engine,
-        file: &File,
-    ) -> Result<(Component, bool), InspectError> {
-        if let Some(component) = self.cached(engine, &file.digest) {
-            return Ok((component, true));
+    /// Makes code of a module's bytes, if they pass every check that needs no compiler: those in
+    /// the cache did.
+    pub(crate) fn make(&self, engine: &Engine, bytes: &[u8]) -> Result<Forged, InspectError> {
+        let digest = file::digest(bytes)?;
+        if let Some((facts, component)) = self.cached(engine, &digest) {
+            return Ok(Forged { component, facts, digest, was_cached: true });
         }
-        let code = self.compile(engine, &file.component)?;
+        let File { component, facts } = File::read(bytes)?;
+        give_way();
+        let code = self.compile(engine, &component)?;
         let component =
             runnable(engine, &code).map_err(|error| InspectError::NotCode(format!("{error:#}")))?;
         if let Some(cache) = &self.cache {
-            cache.keep(&file.digest, &code);
+            cache.keep(&digest, &facts.before(&code));
         }
-        Ok((component, false))
+        Ok(Forged { component, facts, digest, was_cached: false })
     }
 
-    fn cached(&self, engine: &Engine, digest: &str) -> Option<Component> {
+    fn cached(&self, engine: &Engine, digest: &str) -> Option<(Facts, Component)> {
         let cache = self.cache.as_ref()?;
-        let code = cache.find(digest)?;
-        let component = runnable(engine, &code);
-        component.map_err(|error| cache.discard(digest, &format!("{error:#}"))).ok()
+        let kept = cache.find(digest)?;
+        give_way();
+        let found = Facts::split(&kept).ok_or_else(|| "it names no policy".to_owned());
+        let found = found.and_then(|(facts, code)| {
+            let component = runnable(engine, code).map_err(|error| format!("{error:#}"))?;
+            Ok((facts, component))
+        });
+        found.map_err(|why| cache.discard(digest, &why)).ok()
     }
 
     fn compile(&self, engine: &Engine, component: &[u8]) -> Result<Vec<u8>, InspectError> {

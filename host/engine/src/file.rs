@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use wasmparser::{CanonicalFunction, CanonicalOption, Parser, Payload, Validator, WasmFeatures};
 
 use crate::error::InspectError;
+use crate::pace::give_way;
 
 /// The package of the interfaces.
 pub(crate) const PACKAGE: &str = "pointsman:policy/";
@@ -41,18 +42,20 @@ const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
 pub(crate) struct File {
     /// A component, made of the core module where the bytes were one.
     pub(crate) component: Vec<u8>,
+    pub(crate) facts: Facts,
+}
+
+/// What is known of a module that passed. Bytes that passed once always do, so it is kept with
+/// their code, and neither they nor the component are looked at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
     pub(crate) role: Role,
     pub(crate) version: String,
     pub(crate) imports: Vec<String>,
-    pub(crate) digest: String,
-    pub(crate) size: usize,
 }
 
 impl File {
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, InspectError> {
-        if bytes.len() > MODULE_BYTES_MAX {
-            return Err(InspectError::TooLarge { size: bytes.len(), max: MODULE_BYTES_MAX });
-        }
         if bytes.starts_with(b"\x7fELF") {
             return Err(InspectError::Precompiled);
         }
@@ -67,6 +70,7 @@ impl File {
         Validator::new_with_features(FEATURES)
             .validate_all(&component)
             .map_err(|error| InspectError::Malformed(error.to_string()))?;
+        give_way();
         let Outline { imports, exports, is_utf8 } = Outline::of(&component)?;
         check_imports(&imports)?;
         let (role, version) = role(&exports)?;
@@ -74,7 +78,29 @@ impl File {
             export_core_module(&mut component);
         }
         let imports = imports.into_iter().filter(|name| !is_types(name)).collect();
-        Ok(Self { component, role, version, imports, digest: digest(bytes), size: bytes.len() })
+        Ok(Self { component, facts: Facts { role, version, imports } })
+    }
+}
+
+impl Facts {
+    /// They and the code, as one file: their length, one line each, the code.
+    pub(crate) fn before(&self, code: &[u8]) -> Vec<u8> {
+        let mut lines = vec![self.role.name(), &self.version];
+        lines.extend(self.imports.iter().map(String::as_str));
+        let text = lines.join("\n");
+        let length = (text.len() as u32).to_le_bytes();
+        [&length, text.as_bytes(), code].concat()
+    }
+
+    /// They and the code out of such a file.
+    pub(crate) fn split(kept: &[u8]) -> Option<(Self, &[u8])> {
+        let (length, rest) = kept.split_first_chunk()?;
+        let (text, code) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        let mut lines = core::str::from_utf8(text).ok()?.split('\n').map(str::to_owned);
+        let role = lines.next()?;
+        let role = *Role::ALL.iter().find(|known| known.name() == role)?;
+        let (version, imports) = (lines.next()?, lines.collect());
+        Some((Self { role, version, imports }, code))
     }
 }
 
@@ -83,6 +109,7 @@ fn component_of(module: &[u8]) -> Result<Vec<u8>, InspectError> {
     Validator::new_with_features(FEATURES)
         .validate_all(module)
         .map_err(|error| InspectError::Malformed(error.to_string()))?;
+    give_way();
     let has_metadata = Parser::new(0).parse_all(module).any(|payload| {
         matches!(payload, Ok(Payload::CustomSection(section)) if section.name().starts_with("component-type"))
     });
@@ -222,9 +249,30 @@ fn role(exports: &[String]) -> Result<(Role, String), InspectError> {
     Ok((role, version.to_owned()))
 }
 
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+/// SHA-256 in hexadecimal. Nothing that is too large to be a module is looked at.
+pub(crate) fn digest(bytes: &[u8]) -> Result<String, InspectError> {
+    if bytes.len() > MODULE_BYTES_MAX {
+        return Err(InspectError::TooLarge { size: bytes.len(), max: MODULE_BYTES_MAX });
+    }
+    Ok(Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a String takes all that is written");
         text
-    })
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_module_is_kept_with_its_code() {
+        let log = format!("{PACKAGE}host-log@0.1.0");
+        for imports in [Vec::new(), vec![log.clone()], vec![log.clone(), log]] {
+            let facts = Facts { role: Role::Anomaly, version: "0.1.7".to_owned(), imports };
+            let kept = facts.before(b"code\n");
+            assert_eq!(Facts::split(&kept), Some((facts, b"code\n".as_slice())));
+            assert_eq!(Facts::split(&kept[..8]), None);
+        }
+        assert_eq!(Facts::split(b"\x04\0\0\0ELF\n"), None);
+    }
 }

@@ -35,6 +35,7 @@ mod in_line;
 mod limits;
 mod manifest;
 mod module;
+mod pace;
 pub mod record;
 pub mod replay;
 pub mod schema;
@@ -52,7 +53,6 @@ use crate::bindings::common::Policy;
 use crate::cache::Cache;
 use crate::compiled::Compiled;
 use crate::compiler::Forge;
-use crate::file::File;
 use crate::guest::Guest;
 use crate::ticker::Ticker;
 
@@ -110,10 +110,10 @@ impl Engine {
     /// Opens a module: every check that needs no settings, compiled or taken from the cache,
     /// started and asked who it is.
     pub fn open(&self, bytes: &[u8]) -> Result<Module, InspectError> {
-        let file = File::read(bytes)?;
-        let (component, was_cached) = self.forge.make(self.linker.engine(), &file)?;
+        let forged = self.forge.make(self.linker.engine(), bytes)?;
+        pace::give_way();
         let ticker = Arc::clone(&self.ticker);
-        let compiled = Compiled::new(&component, &self.linker, ticker, self.forge.limits)?;
-        Module::open(compiled, file, was_cached)
+        let compiled = Compiled::new(&forged.component, &self.linker, ticker, self.forge.limits)?;
+        Module::open(compiled, forged, bytes.len())
     }
 }

@@ -16,11 +16,13 @@ use crate::bindings::failover::FailoverRole;
 use crate::bindings::reputation::ReputationRole;
 use crate::calls::{Calls, Chooser};
 use crate::compiled::{Allowance, Compiled, StartError, settings_into, state_into};
+use crate::compiler::Forged;
 use crate::error::{InspectError, LoadError};
-use crate::file::File;
+use crate::file::Facts;
 use crate::in_line::{WasmFailover, WasmSelector};
 use crate::limits::STATE_BYTES_MAX;
 use crate::manifest::checked;
+use crate::pace::give_way;
 use crate::schema::Schema;
 use crate::warm::{Blueprint, Warm};
 
@@ -76,20 +78,20 @@ impl Module {
     /// Checks the types of compiled code, and asks it who it is.
     pub(crate) fn open(
         mut compiled: Compiled,
-        file: File,
-        was_cached: bool,
+        forged: Forged,
+        size: usize,
     ) -> Result<Self, InspectError> {
-        let (manifest, core) = match file.role {
+        let Forged { facts: Facts { role, version, imports }, digest, was_cached, .. } = forged;
+        let (manifest, core) = match role {
             Role::Selector => described::<Chooser>(&compiled)?,
             Role::Failover => described::<FailoverRole>(&compiled)?,
             Role::Reputation => described::<ReputationRole>(&compiled)?,
             Role::Anomaly => described::<AnomalyRole>(&compiled)?,
         };
         if let Some(core) = core {
-            compiled.strip(&core, &file.version);
+            compiled.strip(&core, &version);
         }
         let (manifest, schema) = checked(manifest)?;
-        let File { role, version, imports, digest, size, .. } = file;
         let inspection = Inspection { role, version, digest, size, imports, manifest };
         Ok(Self(Arc::new(Parts { compiled: Arc::new(compiled), inspection, schema, was_cached })))
     }
@@ -157,6 +159,7 @@ impl Module {
     /// An instance that is configured, and all that it takes to make it again.
     fn warm<C: Calls>(&self, terms: &Terms<'_>) -> Result<Warm<C>, LoadError> {
         self.takes(terms)?;
+        give_way();
         let compiled = &self.0.compiled;
         // What a policy learned is all that may be large; it comes back from the learner.
         let copied_bytes = compiled.limits().copied_bytes.max(STATE_BYTES_MAX + (16 << 10));
@@ -234,6 +237,7 @@ fn described<C: Calls>(
         Allowance { memory_bytes: limits.memory_bytes, copied_bytes: limits.copied_bytes };
     let mut started =
         compiled.start("unnamed", allowance, limits.load_us, Arc::default()).map_err(failed)?;
+    give_way();
     started.check_types::<C>(&indices)?;
     let core = started.core_module();
     let deadline = compiled.ticker.deadline(limits.load_us);

@@ -16,6 +16,7 @@ use pointsman_sdk::{Manifest, Outcome, State};
 
 use crate::error::LoadError;
 use crate::module::{Module, Terms};
+use crate::pace::Pace;
 use crate::trial::golden::Asked;
 
 pub use error::{LearnFault, Run, TrialError};
@@ -137,10 +138,13 @@ type Answer = Option<Verdict>;
 struct Court {
     asked: Vec<Asked>,
     clock: Clock,
+    pace: Pace,
 }
 
 struct Clock {
     began: Instant,
+    /// When the last answer was there.
+    now: Instant,
     bound: Duration,
     answers: u64,
     total: Duration,
@@ -150,7 +154,9 @@ struct Clock {
 impl Court {
     fn new(asked: Vec<Asked>, bound: Duration) -> Self {
         let (total, worst) = (Duration::ZERO, Duration::ZERO);
-        Self { asked, clock: Clock { began: Instant::now(), bound, answers: 0, total, worst } }
+        let began = Instant::now();
+        let clock = Clock { began, now: began, bound, answers: 0, total, worst };
+        Self { asked, clock, pace: Pace::new() }
     }
 
     /// Asks in every way; the answers in the order of the questions.
@@ -202,6 +208,7 @@ impl Court {
         let mut timeouts = 0;
         loop {
             self.clock.check(self.asked.len())?;
+            self.pace.keep(self.clock.now);
             let strike = match self.clock.time(|| policy.answer(question)) {
                 Ok(answer) => return Ok(answer),
                 Err(strike) => strike,
@@ -266,7 +273,7 @@ impl Court {
     }
 
     fn learn_once(
-        &self,
+        &mut self,
         candidate: &mut impl Candidate,
         learner: &mut Learner,
         before: Option<&State>,
@@ -274,6 +281,7 @@ impl Court {
     ) -> Result<Option<State>, TrialError> {
         let mut timeouts = 0;
         loop {
+            self.clock.now = Instant::now();
             self.clock.check(self.asked.len())?;
             let strike = match learner(before.cloned(), seen) {
                 Ok(state) => return Ok(state),
@@ -290,7 +298,7 @@ impl Court {
 
 impl Clock {
     fn check(&self, questions: usize) -> Result<(), TrialError> {
-        if self.began.elapsed() < self.bound {
+        if self.now.duration_since(self.began) < self.bound {
             return Ok(());
         }
         let mean_us = nanoseconds(self.total) / self.answers.max(1) / 1_000;
@@ -301,7 +309,8 @@ impl Clock {
     fn time<T>(&mut self, answer: impl FnOnce() -> T) -> T {
         let began = Instant::now();
         let answer = answer();
-        let took = began.elapsed();
+        self.now = Instant::now();
+        let took = self.now.duration_since(began);
         self.answers += 1;
         self.total += took;
         self.worst = self.worst.max(took);

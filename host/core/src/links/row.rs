@@ -14,7 +14,7 @@ impl Link {
     pub(crate) fn row(&self, now: Time, uplink: Option<&Uplink>) -> PathRow {
         let age = |at: Time| saturate(now.since(at));
         PathRow {
-            id: self.new.link.0,
+            id: self.path,
             transport: self.new.transport as u32,
             flags: self.flags(uplink),
             uplink: self.new.uplink.0,

@@ -20,6 +20,7 @@ use pointsman_sdk::{Outcome, UNKNOWN, failover, selector};
 struct Open {
     decision: u64,
     link: LinkId,
+    path: u32,
     bytes: u32,
     queue_us: u64,
     since: Time,
@@ -87,9 +88,10 @@ impl Node {
     ) {
         let Some(decision) = self.sampler.current.take() else { return };
         let floor_us = self.config.suspect_min_us;
-        let timeout_us = self.links.get(&link).map_or(floor_us, |link| link.timeout_us(floor_us));
+        let Some(of) = self.links.get(&link) else { return };
+        let (path, timeout_us) = (of.path, of.timeout_us(floor_us));
         let queue_us = self.now.since(queued_at);
-        let open = Open { decision, link, bytes, queue_us, since: self.now, timeout_us };
+        let open = Open { decision, link, path, bytes, queue_us, since: self.now, timeout_us };
         self.sampler.open.entry((number, piece, Role::Selector)).or_insert(open);
     }
 
@@ -111,14 +113,14 @@ impl Node {
         self.orders.push_back(Output::Decided(Box::new(told)));
         let floor_us = self.config.suspect_min_us;
         let Some(link) = at.and_then(|at| self.links.get_mut(&at)) else { return };
-        let (id, timeout_us) = (link.id(), link.timeout_us(floor_us));
+        let (id, path, timeout_us) = (link.id(), link.path, link.timeout_us(floor_us));
         let oldest = link.unacked().find_map(|sent| match sent.carried {
             Carried::Piece(piece) => Some((piece, sent.bytes, sent.at)),
             Carried::Probe => None,
         });
         let Some((piece, bytes, sent_at)) = oldest else { return };
         let queue_us = self.now.since(sent_at);
-        let open = Open { decision, link: id, bytes, queue_us, since: self.now, timeout_us };
+        let open = Open { decision, link: id, path, bytes, queue_us, since: self.now, timeout_us };
         self.sampler.open.entry((number, piece, Role::Failover)).or_insert(open);
     }
 
@@ -163,7 +165,7 @@ impl Open {
     fn outcome(&self) -> Outcome {
         Outcome {
             decision: self.decision,
-            path: self.link.0,
+            path: self.path,
             bytes: self.bytes,
             queue_us: saturate(self.queue_us),
             ack_us: UNKNOWN,

@@ -45,16 +45,19 @@ impl Node {
     /// When a link must be looked at next.
     pub(super) fn next_check(&self, id: LinkId) -> Time {
         let Some(link) = self.links.get(&id) else { return Time(u64::MAX) };
+        let floor_us = self.config.suspect_min_us;
         let heartbeat = link.sent_at.after(self.config.heartbeat_us);
-        match link.state {
+        let next = match link.state {
             LinkState::Greeting => Self::greeting_ends(link),
-            LinkState::Up => match link.overdue_at(self.config.suspect_min_us) {
+            LinkState::Up => match link.overdue_at(floor_us) {
                 Some(at) => at.after(self.lag_us()),
                 None => heartbeat,
             },
             LinkState::Suspect => link.next_miss.min(heartbeat),
-            LinkState::Closing => Time(u64::MAX),
-        }
+            LinkState::Closing => return Time(u64::MAX),
+        };
+        let result = link.probed_at.map(|at| at.after(link.timeout_us(floor_us)));
+        result.map_or(next, |due| due.after(self.lag_us()).min(next))
     }
 
     pub(super) fn check_link(&mut self, id: LinkId) {
@@ -78,6 +81,7 @@ impl Node {
             LinkState::Up => self.check_up(id),
             LinkState::Suspect => self.check_suspect(id),
         }
+        self.check_probe(id);
         let next = self.next_check(id).max(self.now.after(1));
         if next < Time(u64::MAX) {
             self.timers.by(Timer::Link(id), next);
@@ -127,6 +131,25 @@ impl Node {
         }
     }
 
+    /// A probe that the policy asked for was not answered in time: it is told so.
+    fn check_probe(&mut self, id: LinkId) {
+        let (floor_us, lag_us) = (self.config.suspect_min_us, self.lag_us());
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let due = link.probed_at.map(|at| at.after(link.timeout_us(floor_us) + lag_us));
+        if due.is_some_and(|due| due <= self.now) {
+            self.tell_result(id);
+        }
+    }
+
+    /// The policy hears what came of the probe that it asked for, if it did.
+    fn tell_result(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let number = link.peer;
+        if link.probed_at.take().is_some() {
+            self.ask_failover(number, failover::Event::ProbeResult, Some(id));
+        }
+    }
+
     /// Links other than this one delivered packets: those that are suspect take note.
     pub(super) fn others_progress(&mut self, id: LinkId, number: PeerNumber, acked: &Acked) {
         let Some(peer) = self.peers.get(number) else { return };
@@ -141,15 +164,22 @@ impl Node {
         }
     }
 
-    /// Something was acknowledged on a link: it is not suspect any more. An acknowledgement
-    /// that came by another link counts only for what was sent since: of earlier packets it
-    /// may tell that they had arrived before the link failed.
+    /// Something was acknowledged on a link: it is not suspect any more, and that answers the
+    /// policy's probe. An acknowledgement that came by another link counts only for what was
+    /// sent since: of earlier packets it may tell that they had arrived before the link failed.
     pub(super) fn heard_again(&mut self, id: LinkId, by: LinkId, acked: &Acked) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let fresh = acked.newest_sent_at.is_some_and(|at| at >= link.suspect_since);
-        if link.state != LinkState::Suspect || !(by == id || fresh) {
+        let is_since = |since| by == id || acked.newest_sent_at.is_some_and(|at| at >= since);
+        if link.state != LinkState::Suspect {
+            if link.probed_at.is_some_and(is_since) {
+                self.tell_result(id);
+            }
             return;
         }
+        if !is_since(link.suspect_since) {
+            return;
+        }
+        link.probed_at = None;
         link.judge(self.now);
         link.state = LinkState::Up;
         link.misses = 0;

@@ -107,6 +107,10 @@ impl Node {
         }
         let (number, session) = (link.peer, hello.session);
         link.hello = Some(hello);
+        let uplink = self.uplinks.get(&link.new.uplink).map_or("", |uplink| uplink.name.as_str());
+        if let Some(peer) = self.peers.get(number) {
+            link.number_path(self.salt, &peer.id, uplink);
+        }
         link.judge(self.now);
         link.state = LinkState::Up;
         if self.enter_session(number, session, id) && self.settle_duplicate(id) {

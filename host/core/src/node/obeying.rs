@@ -2,6 +2,7 @@
 //! that may be used.
 
 use super::Node;
+use super::timers::Timer;
 use crate::id::{LinkId, PeerNumber};
 use crate::links::{Carried, Link, PieceId};
 use crate::output::{CloseReason, Event};
@@ -29,7 +30,7 @@ impl Node {
             }
             Verdict::Probe { paths, .. } => {
                 for link in set(paths) {
-                    self.probe_unless_asked(link);
+                    self.probe_for_policy(&occasion, link);
                 }
             }
             Verdict::Dial(id) => self.dial_dialable(occasion.number, id),
@@ -41,16 +42,25 @@ impl Node {
         }
     }
 
-    /// A link that was asked within its timeout is not asked again.
-    fn probe_unless_asked(&mut self, id: LinkId) {
+    /// Asks a link whether it is alive, and will tell the policy what came of it. A link that was
+    /// asked within its timeout is not asked again; nor is one in answer to its own result, so
+    /// that no policy probes as fast as answers come.
+    fn probe_for_policy(&mut self, occasion: &Occasion, id: LinkId) {
         let floor_us = self.config.suspect_min_us;
-        let asked = self.links.get(&id).is_none_or(|link| {
-            link.oldest_unacked_at().is_some()
-                && self.now.since(link.sent_at) < link.timeout_us(floor_us)
-        });
-        if !asked {
+        let is_result = occasion.event == failover::Event::ProbeResult;
+        if is_result && occasion.at == Some(id) {
+            return;
+        }
+        let Some(link) = self.links.get(&id) else { return };
+        let is_asked = link.oldest_unacked_at().is_some()
+            && self.now.since(link.sent_at) < link.timeout_us(floor_us);
+        if !is_asked {
             self.probe(id);
         }
+        if let Some(link) = self.links.get_mut(&id) {
+            link.probed_at = Some(link.sent_at);
+        }
+        self.timers.by(Timer::Link(id), self.next_check(id));
     }
 
     /// Copies what is in flight on a link to others, each piece once.

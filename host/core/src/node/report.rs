@@ -158,6 +158,7 @@ fn link_snapshot(link: &Link) -> LinkSnapshot {
     let hello = link.hello.as_ref();
     LinkSnapshot {
         link: link.id(),
+        path: link.path,
         transport: link.new.transport,
         protocol: link.new.protocol,
         channel: link.sample.channel,

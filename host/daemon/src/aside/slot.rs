@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use pointsman_core::output::Event;
 use pointsman_core::policy::{
-    Anomaly, AnomalyQuestion, Misconduct, Reputation, ReputationQuestion, Role, Strike, Swap,
-    vet_findings, vet_standing,
+    Anomaly, AnomalyQuestion, Answerer, Misconduct, Reputation, ReputationQuestion, Role, Strike,
+    Swap, vet_findings, vet_standing,
 };
 use pointsman_core::snapshot::SlotSnapshot;
 use pointsman_engine::MeanCost;
@@ -135,26 +135,30 @@ impl<P: ?Sized + Asked> Slot<P> {
         told.push(Event::Swapped { role: self.role, generation });
     }
 
-    /// The answer of the live policy, or of the builtin where there is none or it fails;
-    /// `None` where neither has one.
+    /// The answer of the live policy, or of the builtin where there is none or it fails, and
+    /// whose it is; `None` where neither has one.
     pub(super) fn ask(
         &mut self,
         question: &P::Question,
         told: &mut Vec<Event>,
-    ) -> Option<P::Answer> {
+    ) -> Option<(P::Answer, Answerer)> {
         self.count.asked += 1;
+        let mut by = Answerer::Builtin;
         if let Some(live) = &mut self.live {
             let began = Instant::now();
             match live.ask(question) {
                 Ok(answer) => {
                     self.answered(began.elapsed(), told);
-                    return Some(answer);
+                    return Some((answer, Answerer::Module));
                 }
-                Err(strike) => self.struck(strike, told),
+                Err(strike) => {
+                    self.struck(strike, told);
+                    by = Answerer::InsteadOf(strike);
+                }
             }
             self.count.answered_by_builtin += 1;
         }
-        self.builtin.as_mut()?.ask(question).ok()
+        self.builtin.as_mut()?.ask(question).ok().map(|answer| (answer, by))
     }
 
     fn answered(&mut self, cost: Duration, told: &mut Vec<Event>) {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use pointsman_core::id::PeerId;
 use pointsman_core::limits::ASIDE_FOLDS_MAX;
-use pointsman_core::policy::{Probation, Question, SelectorQuestion, Strike, Verdict};
-use pointsman_sdk::selector;
-
-use pointsman_sdk::{Manifest, State};
+use pointsman_core::policy::{Answerer, Probation, Question, SelectorQuestion, Strike, Verdict};
+use pointsman_engine::record::{Record, parse};
+use pointsman_sdk::{Manifest, State, selector};
 
 use super::*;
+use crate::decision_log::segments;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -263,4 +263,44 @@ async fn what_became_of_decisions_comes_back_as_a_policy_that_learned_it() {
     let learned = again.handle.learned(Role::Selector);
     assert_eq!(learned.map(|learned| learned.state), Some(state));
     again.end();
+}
+
+#[tokio::test]
+async fn answers_are_recorded_with_who_gave_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = DecisionLog::start(folder.path().to_owned(), 1, 1).expect("a thread");
+    let builtin: Box<dyn Reputation> = Box::new(Fixed(Ok(5)));
+    let setup =
+        AsideSetup { reputation: Some(builtin), log: Some(log.clone()), ..AsideSetup::default() };
+    let mut aside = Aside::new(setup);
+    aside.fold(1);
+    aside.stood().await;
+    for (peer, module) in [(2, Ok(7)), (3, Err(Strike::Trapped))] {
+        aside.seat(Fixed(module), None);
+        aside.fold(peer);
+        aside.stood().await;
+    }
+    let begun = std::time::Instant::now();
+    while log.counts().written < 3 {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", log.counts());
+        tokio::task::yield_now().await;
+    }
+    let segments = segments(folder.path()).expect("a log");
+    let text = std::fs::read_to_string(&segments[0].path).expect("text");
+    let decisions = text.lines().filter_map(|line| match parse(line) {
+        Ok(Record::Decision(decision)) => Some((decision.verdict, decision.by, decision.number)),
+        Ok(Record::Run(_) | Record::Outcome(_)) => None,
+        Err(error) => panic!("{error}"),
+    });
+    let stood = |score| Verdict::Reputation(Standing { score, ..Standing::default() });
+    let first = 1 << 52;
+    assert_eq!(
+        decisions.collect::<Vec<_>>(),
+        [
+            (stood(5), Answerer::Builtin, first + 1),
+            (stood(7), Answerer::Module, first + 2),
+            (stood(5), Answerer::InsteadOf(Strike::Trapped), first + 3),
+        ]
+    );
+    aside.end();
 }

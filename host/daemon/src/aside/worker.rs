@@ -14,10 +14,15 @@ use super::inbox::{Batch, Order};
 use super::learning::Learning;
 use super::slot::Slot;
 use super::{AsideFact, AsideReport, AsideSetup, Seat, Shared};
+use crate::decision_log::DecisionLog;
 
 /// While somebody learns the thread looks so often at what became of decisions: they don't
 /// wake it one by one.
 const LOOK_TIME: Duration = Duration::from_secs(1);
+
+/// Its decisions are numbered from here on, so that none has the number of one of the Node's:
+/// half of what a number in JSON holds.
+const NUMBERS_FROM: u64 = 1 << 52;
 
 /// What the thread owns.
 #[derive(Debug)]
@@ -27,6 +32,7 @@ pub(super) struct Worker {
     reputation: Slot<dyn Reputation>,
     anomaly: Slot<dyn Anomaly>,
     learning: Learning,
+    log: Option<DecisionLog>,
     unanswered: u64,
     answers: u64,
 }
@@ -44,6 +50,7 @@ impl Worker {
             reputation: Slot::new(Role::Reputation, setup.reputation),
             anomaly: Slot::new(Role::Anomaly, setup.anomaly),
             learning: Learning::new(setup.folder),
+            log: setup.log,
             unanswered: 0,
             answers: 0,
         };
@@ -90,22 +97,24 @@ impl Worker {
         }
         for (about, question) in folds {
             match self.reputation.ask(&question, &mut told) {
-                Some(standing) => {
+                Some((standing, by)) => {
                     facts.push(AsideFact::Stood { about, standing });
-                    let verdict = Verdict::Reputation(standing);
+                    let (question, verdict) =
+                        (Question::Reputation(question), Verdict::Reputation(standing));
                     let generation = self.reputation.snapshot().generation;
-                    self.answered(generation, Question::Reputation(question), verdict, &mut facts);
+                    self.answered(generation, question, verdict, by, &mut facts);
                 }
                 None => self.unanswered += 1,
             }
         }
         if let Some(question) = inspect {
             match self.anomaly.ask(&question, &mut told) {
-                Some(findings) => {
+                Some((findings, by)) => {
                     facts.push(AsideFact::Found(findings.clone()));
-                    let verdict = Verdict::Anomaly(findings);
+                    let (question, verdict) =
+                        (Question::Anomaly(question), Verdict::Anomaly(findings));
                     let generation = self.anomaly.snapshot().generation;
-                    self.answered(generation, Question::Anomaly(question), verdict, &mut facts);
+                    self.answered(generation, question, verdict, by, &mut facts);
                 }
                 None => self.unanswered += 1,
             }
@@ -149,18 +158,28 @@ impl Worker {
         }
     }
 
-    /// Tells an answer with its question, while somebody compares.
+    /// Records an answer with its question, and tells it while somebody compares. Nothing
+    /// becomes of it that could be recorded later.
     fn answered(
         &mut self,
         generation: u64,
         question: Question,
         verdict: Verdict,
+        by: Answerer,
         facts: &mut Vec<AsideFact>,
     ) {
         self.answers += 1;
-        if self.shared.compared.load(Ordering::Relaxed) {
-            let (number, by) = (self.answers, Answerer::Module);
-            let decision = Decision { number, generation, question, verdict, by };
+        let number = NUMBERS_FROM + self.answers;
+        let is_compared = self.shared.compared.load(Ordering::Relaxed);
+        let log = self.log.as_ref().filter(|log| log.wants(number));
+        if !is_compared && log.is_none() {
+            return;
+        }
+        let decision = Decision { number, generation, question, verdict, by };
+        if let Some(log) = log {
+            log.decided(decision.clone());
+        }
+        if is_compared {
             facts.push(AsideFact::Answered(Box::new(decision)));
         }
     }

@@ -33,7 +33,7 @@ impl Taps {
         };
     }
 
-    /// An answer that was given off the loop. Nothing becomes of it that could be recorded.
+    /// An answer that was given, and recorded, off the loop.
     pub(super) fn answered(&self, decision: Decision) {
         if let Some(shadow) = self.shadows.get(&decision.question.role()) {
             shadow.offer(decision);

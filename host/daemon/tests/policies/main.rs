@@ -10,6 +10,7 @@ mod misconduct;
 #[path = "../process/mod.rs"]
 mod process;
 mod proving;
+mod recording;
 mod refusing;
 mod scene;
 mod shadowing;

@@ -54,9 +54,11 @@ fn why_not(folder: &Path) -> String {
 #[test]
 fn a_module_is_compiled_once_and_answers_the_same_afterwards() {
     let (_above, folder) = fresh();
-    assert!(!open(&folder).was_cached());
+    let first = open(&folder);
+    assert!(!first.was_cached());
     let again = open(&folder);
     assert!(again.was_cached(), "by another engine, as after a restart");
+    assert_eq!(again.inspection(), first.inspection());
     let mut policy = again.selector(&terms(&Settings::default(), BUDGET_US)).expect("it runs");
     assert_eq!(policy.choose(&question(1)), Ok(0x11));
 }

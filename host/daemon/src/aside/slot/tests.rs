@@ -71,7 +71,7 @@ impl Trial {
 
     fn ask(&mut self) -> Option<i32> {
         let answer = self.slot.ask(&ReputationQuestion::default(), &mut self.told);
-        answer.map(|standing| standing.score)
+        answer.map(|(standing, _)| standing.score)
     }
 
     fn later(&mut self, us: u64) {

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct LinkView {
     /// Its number.
     pub link: u32,
+    /// By what policies and their records know its path; 0 before the peer's hello.
+    #[serde(default)]
+    pub path: u32,
     /// Who is at the other end.
     pub peer: String,
     /// `bluetooth`, `wifi-direct`, `lan`, `internet`, `relay` or `mesh`.
@@ -82,6 +85,7 @@ fn view(snapshot: &Snapshot, peer: &str, link: &LinkSnapshot) -> LinkView {
     let uplink = snapshot.uplinks.iter().find(|uplink| uplink.id == link.uplink);
     LinkView {
         link: link.link.0,
+        path: link.path,
         peer: peer.to_owned(),
         transport: link.transport.name().to_owned(),
         protocol: protocol_name(link.protocol).to_owned(),
