@@ -18,7 +18,7 @@ struct Numbers(Arc<Mutex<Vec<u32>>>);
 
 impl Failover for Numbers {
     fn decide(&mut self, question: &FailoverQuestion) -> Result<Verdict, Strike> {
-        *self.0.lock().unwrap() =
+        *self.0.lock().expect("one thread") =
             Paths::new(&question.paths).iter().map(|path| path.id()).collect();
         Ok(Verdict::Stay { reason: 1 })
     }
@@ -26,7 +26,7 @@ impl Failover for Numbers {
 
 impl Numbers {
     fn now(&self) -> Vec<u32> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().expect("one thread").clone()
     }
 }
 

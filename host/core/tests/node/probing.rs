@@ -17,7 +17,7 @@ struct Probing(Asked);
 
 impl Failover for Probing {
     fn decide(&mut self, question: &FailoverQuestion) -> Result<Verdict, Strike> {
-        self.0.lock().unwrap().push(question.clone());
+        self.0.lock().expect("one thread").push(question.clone());
         Ok(match question.event {
             Event::UplinkChanged | Event::ProbeResult => {
                 Verdict::Probe { paths: 1 << question.at, reason: 1 }
@@ -46,16 +46,18 @@ fn probed() -> (Lone, Asked, Vec<Output>) {
 
 fn probes(orders: &[Output]) -> Vec<u64> {
     let frames = frames(orders);
-    let probes = frames.iter().filter_map(|(_, frame)| match frame {
-        Frame::Probe { sequence } => Some(*sequence),
-        _ => None,
-    });
-    probes.collect()
+    let mut probes = Vec::new();
+    for (_, frame) in frames {
+        if let Frame::Probe { sequence } = frame {
+            probes.push(*sequence);
+        }
+    }
+    probes
 }
 
 /// The results that the policy was asked about.
 fn results(asked: &Asked) -> Vec<FailoverQuestion> {
-    let asked = asked.lock().unwrap();
+    let asked = asked.lock().expect("one thread");
     asked.iter().filter(|question| question.event == Event::ProbeResult).cloned().collect()
 }
 
@@ -90,6 +92,7 @@ fn a_link_that_recovers_has_answered_by_that() {
     lone.run(1_000_000);
     let sequence = probes(&orders)[0];
     lone.acked(5, &[(1, sequence)]);
-    let recovered = asked.lock().unwrap().iter().filter(|q| q.event == Event::Recovered).count();
+    let recovered =
+        asked.lock().expect("one thread").iter().filter(|q| q.event == Event::Recovered).count();
     assert_eq!((recovered, results(&asked).len()), (1, 1));
 }
