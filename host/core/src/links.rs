@@ -8,6 +8,7 @@
 mod number;
 mod ranges;
 mod rate;
+mod reliability;
 mod row;
 mod rtt;
 
@@ -154,9 +155,6 @@ const LATE_SHIFT: u32 = 6;
 
 /// Packets of the same kind that overtake a datagram before it counts as lost (RFC 9002, 6.1.1).
 const REORDERING: u64 = 3;
-
-/// After this many microseconds of history the older half counts half in the reliability.
-const RELIABILITY_HORIZON_US: u64 = 2 * 3600 * 1_000_000;
 
 impl Link {
     pub(crate) fn new(new: NewLink, peer: PeerNumber, dialled: Option<Address>, now: Time) -> Self {
@@ -447,28 +445,6 @@ impl Link {
     /// There was room and nothing to send.
     pub(crate) fn app_limited(&mut self) {
         self.rate.app_limited(self.inflight_bytes);
-    }
-
-    /// Brings the reliability up to date before the state changes, and at times.
-    pub(crate) fn judge(&mut self, now: Time) {
-        let elapsed_us = now.since(self.judged_at);
-        self.judged_at = now;
-        self.judged_us += elapsed_us;
-        if self.state == LinkState::Up {
-            self.usable_us += elapsed_us;
-        }
-        if self.judged_us > RELIABILITY_HORIZON_US {
-            self.judged_us /= 2;
-            self.usable_us /= 2;
-        }
-    }
-
-    /// Share of the time that it was usable, per million.
-    pub(crate) fn reliability_ppm(&self) -> u32 {
-        match self.judged_us {
-            0 => 1_000_000,
-            judged_us => (self.usable_us.saturating_mul(1_000_000) / judged_us) as u32,
-        }
     }
 
     /// Packets acknowledged later than their timeout, per million.
