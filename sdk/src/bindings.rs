@@ -224,8 +224,17 @@ where
             battery_permille,
             paths: Paths::new(&paths),
         };
-        H::slot().ask(|policy| selector::Selector::choose(policy, &question)).pack()
+        choose::<H>(&question)
     }
+}
+
+/// The packed verdict of the policy that `H` holds.
+#[inline]
+pub fn choose<H: Held>(question: &selector::Question<'_>) -> u64
+where
+    H::Policy: selector::Selector,
+{
+    H::slot().ask(|policy| selector::Selector::choose(policy, question)).pack()
 }
 
 impl<H: Held> wit::Guest for Export<H>

@@ -133,19 +133,33 @@ impl Candidate<'_> {
     }
 }
 
-/// The paths of a question whose tier is wanted, in order, among the first [`PATHS_MAX`].
-pub fn candidates<'a>(
-    question: &Question<'a>,
-    wanted: impl Fn(Tier) -> bool + Clone,
-) -> impl Iterator<Item = Candidate<'a>> + Clone {
+/// Paths of a question in their order. Each was worked out once, however often a policy looks
+/// through them: an arrival takes a division.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidates<'a> {
+    list: [Option<Candidate<'a>>; PATHS_MAX],
+    count: usize,
+}
+
+impl<'a> Candidates<'a> {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Candidate<'a>> + Clone {
+        self.list.iter().take(self.count).flatten()
+    }
+}
+
+/// The paths of a question whose tier is wanted, among the first [`PATHS_MAX`].
+pub fn candidates<'a>(question: &Question<'a>, wanted: impl Fn(Tier) -> bool) -> Candidates<'a> {
+    let mut found = Candidates { list: [None; PATHS_MAX], count: 0 };
     let head_bytes = question.head_bytes;
-    let paths = question.paths.iter().enumerate().take(PATHS_MAX);
-    paths.filter_map(move |(position, path)| {
-        let tier = Tier::of(&path).filter(|&tier| wanted(tier))?;
+    for (position, path) in question.paths.iter().enumerate().take(PATHS_MAX) {
+        let Some(tier) = Tier::of(&path).filter(|&tier| wanted(tier)) else { continue };
         let has_room = path.room_bytes() >= head_bytes;
         let arrival_us = arrival_us(&path, head_bytes);
-        Some(Candidate { position, path, tier, has_room, arrival_us })
-    })
+        found.list[found.count] = Some(Candidate { position, path, tier, has_room, arrival_us });
+        found.count += 1;
+    }
+    found
 }
 
 /// The best tier that has a path; `None` where no path may carry anything.
@@ -155,7 +169,7 @@ pub fn best_tier(question: &Question<'_>) -> Option<Tier> {
 
 /// The paths that a packet of this class is spread over: those of the best tier, and for bulk
 /// also new ones of the same price, which so are tried. `None` where no path is sound.
-pub fn field<'a>(question: &Question<'a>) -> Option<impl Iterator<Item = Candidate<'a>> + Clone> {
+pub fn field<'a>(question: &Question<'a>) -> Option<Candidates<'a>> {
     let best = best_tier(question).filter(|tier| tier.price().is_some())?;
     let is_bulk = question.class == Class::Bulk as u32;
     Some(candidates(question, move |tier| tier == best || is_bulk && tier.price() == best.price()))
@@ -169,10 +183,10 @@ pub fn fast_or_second(
     waits: impl Fn(&Candidate<'_>, &Candidate<'_>) -> bool,
 ) -> Verdict {
     let Some(field) = field(question) else { return last_resort(question) };
-    let Some(fast) = shortest(field.clone()) else { return last_resort(question) };
-    let others = field.filter(|path| path.has_room && !together(&path.path, &fast.path));
+    let Some(fast) = shortest(&field) else { return last_resort(question) };
+    let others = field.iter().filter(|path| path.has_room && !together(&path.path, &fast.path));
     let slow = others.min_by_key(|path| path.srtt_us());
-    match slow.filter(|slow| !fast.has_room && !waits(&fast, slow)) {
+    match slow.filter(|slow| !fast.has_room && !waits(fast, slow)) {
         Some(slow) => Verdict::send(slow.position).because(reason::SECOND),
         None => fast.send(reason::BEST),
     }
@@ -183,7 +197,7 @@ pub fn fast_or_second(
 /// is kept until a path appears.
 pub fn last_resort(question: &Question<'_>) -> Verdict {
     let suspects = candidates(question, |tier| tier == Tier::Suspect);
-    match suspects.min_by_key(|path| path.path.silent_us()) {
+    match suspects.iter().min_by_key(|path| path.path.silent_us()) {
         Some(path) => Verdict::send(path.position).because(reason::LAST_RESORT),
         None => Verdict::store().because(reason::NO_PATH),
     }
@@ -191,18 +205,18 @@ pub fn last_resort(question: &Question<'_>) -> Verdict {
 
 /// The path in use: questions carry no memory, so it is read off the paths as the one with
 /// most bytes in flight.
-pub fn in_use<'a>(paths: impl Iterator<Item = Candidate<'a>>) -> Option<Candidate<'a>> {
+pub fn in_use<'c, 'a>(paths: impl Iterator<Item = &'c Candidate<'a>>) -> Option<&'c Candidate<'a>> {
     let active = paths.filter(|path| path.inflight_bytes() > 0);
     active.min_by_key(|path| core::cmp::Reverse(path.inflight_bytes()))
 }
 
 /// The one in use while it has room, unless the best arrives earlier by so many percent, and
 /// by at least 1 ms.
-pub fn stick<'a>(
-    best: Candidate<'a>,
-    in_use: Option<Candidate<'a>>,
+pub fn stick<'c, 'a>(
+    best: &'c Candidate<'a>,
+    in_use: Option<&'c Candidate<'a>>,
     percent: u64,
-) -> Candidate<'a> {
+) -> &'c Candidate<'a> {
     let Some(in_use) = in_use.filter(|path| path.has_room) else { return best };
     let margin = (in_use.arrival_us * percent / 100).max(GAIN_MIN_US);
     if best.arrival_us + margin <= in_use.arrival_us { best } else { in_use }
@@ -211,9 +225,9 @@ pub fn stick<'a>(
 /// The path with the shortest round trip, by which schedulers of multipath transports order
 /// paths. Of those within a tenth of it the one with most in flight, so that two like paths
 /// don't change places with every measure.
-pub fn shortest<'a>(paths: impl Iterator<Item = Candidate<'a>> + Clone) -> Option<Candidate<'a>> {
-    let least = paths.clone().map(|path| path.srtt_us()).min()?;
-    let like = paths.filter(|path| path.srtt_us() <= least + least / 10);
+pub fn shortest<'c, 'a>(paths: &'c Candidates<'a>) -> Option<&'c Candidate<'a>> {
+    let least = paths.iter().map(|path| path.srtt_us()).min()?;
+    let like = paths.iter().filter(|path| path.srtt_us() <= least + least / 10);
     like.min_by_key(|path| (core::cmp::Reverse(path.inflight_bytes()), path.srtt_us()))
 }
 
@@ -268,7 +282,8 @@ mod tests {
         let row = PathRow { srtt_us: 10_000, rate_kbps: 8_000, room_bytes: 9_000, ..up() };
         let list = list_of(&[row, PathRow { inflight_bytes: 5_000, queued_bytes: 2_000, ..row }]);
         let question = selector_question(&list);
-        let arrivals: Vec<u64> = candidates(&question, |_| true).map(|c| c.arrival_us).collect();
+        let arrivals: Vec<u64> =
+            candidates(&question, |_| true).iter().map(|c| c.arrival_us).collect();
         assert_eq!(arrivals, [11_200, 18_200]);
     }
 

@@ -47,6 +47,7 @@ macro_rules! export_selector {
         $crate::bindings::selector_role::__export_selector_role!(
             __PointsmanExport with_types_in $crate::bindings::selector_role
         );
+        $crate::__choose_lent!();
     };
 }
 
@@ -86,6 +87,57 @@ macro_rules! export_anomaly {
         $crate::bindings::anomaly_role::__export_anomaly_role!(
             __PointsmanExport with_types_in $crate::bindings::anomaly_role
         );
+    };
+}
+
+/// `choose` once more, with a list of paths that is only lent. A list that is given must be
+/// asked room for and freed with every question; a host that knows this function asks for room
+/// once.
+#[cfg(all(target_arch = "wasm32", not(feature = "native")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __choose_lent {
+    () => {
+        #[unsafe(export_name = "pointsman:policy/selector@0.1.0#choose-lent")]
+        unsafe extern "C" fn __pointsman_choose_lent(
+            now_us: u64,
+            seed: u64,
+            peer: u32,
+            class: u32,
+            flags: u32,
+            head_bytes: u32,
+            head_age_us: u32,
+            deadline_left_us: u32,
+            backlog_bytes: u32,
+            backlog_above_bytes: u32,
+            duplicate_budget_bytes: u32,
+            tried_paths: u32,
+            standing: i32,
+            battery_permille: u32,
+            paths: *const u32,
+            length: usize,
+        ) -> u64 {
+            // SAFETY: the host wrote so many numbers there, into room that it got from this
+            // module and that nobody else uses, and waits for the answer.
+            let paths = unsafe { ::core::slice::from_raw_parts(paths, length) };
+            $crate::bindings::choose::<__PointsmanHeld>(&$crate::selector::Question {
+                now_us,
+                seed,
+                peer,
+                class,
+                flags,
+                head_bytes,
+                head_age_us,
+                deadline_left_us,
+                backlog_bytes,
+                backlog_above_bytes,
+                duplicate_budget_bytes,
+                tried_paths,
+                standing,
+                battery_permille,
+                paths: $crate::Paths::new(paths),
+            })
+        }
     };
 }
 

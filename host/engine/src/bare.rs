@@ -7,13 +7,19 @@
 //! `choose`, is spoken here: the same code gets the same bytes and gives the same answers. What
 //! is a component by itself, or is in any way unlike what is known here, goes the long way.
 //!
+//! A list that is an argument belongs to the callee, who frees it: for each question room is
+//! asked for, which is a second call. A module may therefore export `choose-lent` beside
+//! `choose`, of the same type and meaning but for the list of paths, which is only lent to it.
+//! Then room is asked for once, for as long as the instance lives. The SDK's modules export it.
+//!
 //! Code lives as long as its component; an instance is one of a store like any other.
 
 mod canonical;
 
 use pointsman_core::policy::SelectorQuestion;
-use pointsman_sdk::Fault;
-use wasmtime::{Caller, Extern, InstancePre, Linker, Module, Store, TypedFunc};
+use pointsman_sdk::estimate::PATHS_MAX;
+use pointsman_sdk::{Fault, PathRow};
+use wasmtime::{Caller, Extern, FuncType, InstancePre, Linker, Module, Store, TypedFunc};
 
 use crate::bindings::common::pointsman::policy::types;
 use crate::file::{self, PACKAGE};
@@ -27,6 +33,9 @@ type Choose = (u64, u64, u32, u32, u32, u32, u32, u32, u32, u32, u32, u32, i32, 
 /// and its bytes.
 type Configure = (u32, u32, u32, u32, u32, u32);
 
+/// Words of a list that is lent: all the paths that a verdict can name. A longer one is given.
+const LENT_WORDS: usize = 1 + PATHS_MAX * PathRow::STRIDE;
+
 /// A selector's module that can do without its component.
 pub(crate) struct BareCode {
     pre: InstancePre<Guest>,
@@ -36,6 +45,7 @@ pub(crate) struct BareCode {
 /// What its functions are called.
 struct Names {
     choose: String,
+    choose_lent: Option<String>,
     configure: String,
     after_configure: Option<String>,
     initialize: Option<&'static str>,
@@ -60,7 +70,7 @@ impl BareCode {
 
     /// Makes an instance in a store; its start functions run.
     pub(crate) fn start(&self, store: &mut Store<Guest>) -> wasmtime::Result<BareSelector> {
-        let Names { choose, configure, after_configure, initialize } = &self.names;
+        let Names { choose, choose_lent, configure, after_configure, initialize } = &self.names;
         let instance = self.pre.instantiate(&mut *store)?;
         if let Some(initialize) = initialize {
             instance.get_typed_func::<(), ()>(&mut *store, initialize)?.call(&mut *store, ())?;
@@ -68,8 +78,17 @@ impl BareCode {
         let after_configure = after_configure.as_ref();
         let after_configure =
             after_configure.map(|name| instance.get_typed_func(&mut *store, name));
+        let memory = Memory::of(&instance, store)?;
+        let lent = match choose_lent {
+            None => None,
+            Some(name) => Some(Lent {
+                at: memory.room(store, 4, LENT_WORDS * 4)?,
+                choose: instance.get_typed_func(&mut *store, name)?,
+            }),
+        };
         Ok(BareSelector {
-            memory: Memory::of(&instance, store)?,
+            memory,
+            lent,
             choose: instance.get_typed_func(&mut *store, choose)?,
             configure: instance.get_typed_func(&mut *store, configure)?,
             after_configure: after_configure.transpose()?,
@@ -86,22 +105,35 @@ impl Names {
         };
         let after = |name: &str| Some(format!("cabi_post_{name}")).filter(|name| has(name));
         let (choose, configure) = (name("selector", "choose")?, name("lifecycle", "configure")?);
+        let type_of = |name: &str| module.get_export(name)?.func().cloned();
+        let is_alike = |lent: &String| {
+            let types = type_of(lent).zip(type_of(&choose));
+            types.is_some_and(|(lent, given)| FuncType::eq(&lent, &given))
+        };
+        let choose_lent = name("selector", "choose-lent").filter(is_alike);
         // A verdict is a number, so nothing of it can be given back.
         if after(&choose).is_some() {
             return None;
         }
         let after_configure = after(&configure);
         let initialize = Some("_initialize").filter(|name| has(name));
-        Some(Self { choose, configure, after_configure, initialize })
+        Some(Self { choose, choose_lent, configure, after_configure, initialize })
     }
 }
 
 /// An instance of such a module.
 pub(crate) struct BareSelector {
     memory: Memory,
+    lent: Option<Lent>,
     choose: TypedFunc<Choose, u64>,
     configure: TypedFunc<Configure, u32>,
     after_configure: Option<TypedFunc<u32, ()>>,
+}
+
+/// Room for the list of a question, and who reads it there.
+struct Lent {
+    at: u32,
+    choose: TypedFunc<Choose, u64>,
 }
 
 impl BareSelector {
@@ -133,7 +165,11 @@ impl BareSelector {
         store: &mut Store<Guest>,
         q: &SelectorQuestion,
     ) -> wasmtime::Result<u64> {
-        let (list, length) = self.memory.lower_numbers(store, &q.paths)?;
+        let lent = self.lent.as_ref().filter(|_| q.paths.len() <= LENT_WORDS);
+        let (choose, (list, length)) = match lent {
+            Some(lent) => (&lent.choose, self.memory.write_numbers(store, lent.at, &q.paths)?),
+            None => (&self.choose, self.memory.lower_numbers(store, &q.paths)?),
+        };
         let arguments = (
             q.now_us,
             q.seed,
@@ -152,7 +188,7 @@ impl BareSelector {
             list,
             length,
         );
-        self.choose.call(store, arguments)
+        choose.call(store, arguments)
     }
 }
 

@@ -103,15 +103,15 @@ impl Selector for EnergyEfficient {
             _ => tier == best,
         };
         let bytes = u64::from(question.backlog_bytes.max(question.head_bytes));
-        let field = || candidates(question, wanted);
+        let field = candidates(question, wanted);
         let done_us = |path: &Candidate<'_>| {
             let rate = u64::from(Draw::of(&path.path).rate_kbps).max(1);
             path.arrival_us.saturating_add(bytes * 8_000 / rate)
         };
-        let earliest = field().map(|path| done_us(&path)).min().unwrap_or(0);
+        let earliest = field.iter().map(done_us).min().unwrap_or(0);
         let latest = self.latest_us(question, earliest);
-        let in_time = field().filter(|path| done_us(path) <= latest);
-        let rank = |path: &Candidate<'_>| (self.energy_nj(&path.path, bytes), done_us(path));
+        let in_time = field.iter().filter(|path| done_us(path) <= latest);
+        let rank = |path: &&Candidate<'_>| (self.energy_nj(&path.path, bytes), done_us(path));
         match in_time.min_by_key(rank) {
             Some(path) => path.send(reason::BEST),
             None => last_resort(question),

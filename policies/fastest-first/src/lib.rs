@@ -16,8 +16,8 @@
 //! the packet is kept.
 
 use pointsman_sdk::estimate::{
-    Candidate, Price, Tier, best_tier, candidates, drain_us, in_use, known, last_resort, reason,
-    stick, together,
+    Candidate, Candidates, Tier, best_tier, candidates, drain_us, in_use, known, last_resort,
+    reason, stick, together,
 };
 use pointsman_sdk::selector::{Class, Question, Selector, Verdict};
 use pointsman_sdk::{Fault, Manifest, Settings};
@@ -64,17 +64,18 @@ impl Selector for FastestFirst {
     fn choose(&self, question: &Question<'_>) -> Verdict {
         let tier = best_tier(question);
         let Some(price) = tier.and_then(Tier::price) else { return last_resort(question) };
-        let field = || candidates(question, |found| Some(found) == tier);
-        let Some(best) = field().min_by_key(|path| path.arrival_us) else {
+        let alike = candidates(question, |tier| tier.price() == Some(price));
+        let field = alike.iter().filter(|path| Some(path.tier) == tier);
+        let Some(best) = field.clone().min_by_key(|path| path.arrival_us) else {
             return last_resort(question);
         };
         if self.stripe && wants_stripe(question) {
-            let set = stripe_set(question, price, &best);
+            let set = stripe_set(question, &alike, best);
             if set.count_ones() > 1 {
                 return Verdict::stripe(set).lease(32, 5).because(reason::STRIPED);
             }
         }
-        let chosen = stick(best, in_use(field()), self.stickiness_percent);
+        let chosen = stick(best, in_use(field), self.stickiness_percent);
         let is_best = chosen.position == best.position;
         chosen.send(if is_best { reason::BEST } else { reason::STICKY })
     }
@@ -88,23 +89,22 @@ fn wants_stripe(question: &Question<'_>) -> bool {
     }
 }
 
-/// The best path and, of each other risk group, the earliest of the same price that helps it:
-/// a new path helps by being tried.
-fn stripe_set(question: &Question<'_>, price: Price, best: &Candidate<'_>) -> u16 {
+/// The best path and, of each other risk group, the earliest that helps it among those of the
+/// same price: a new path helps by being tried.
+fn stripe_set(question: &Question<'_>, alike: &Candidates<'_>, best: &Candidate<'_>) -> u16 {
     let alone = drain_us(&best.path, u64::from(question.backlog_bytes));
     let done_us = match alone {
         Some(drain) => best.arrival_us + drain,
         None => best.arrival_us * STRIPE_SPREAD_MAX,
     };
-    let helpers = || candidates(question, |tier| tier.price() == Some(price));
     let mut set = 1 << best.position;
-    for helper in helpers().filter(|helper| !together(&helper.path, &best.path)) {
+    for helper in alike.iter().filter(|helper| !together(&helper.path, &best.path)) {
         let rank = |path: &Candidate<'_>| (path.arrival_us, path.position);
-        let outdone = |other: Candidate<'_>| {
-            together(&other.path, &helper.path) && rank(&other) < rank(&helper)
+        let outdone = |other: &Candidate<'_>| {
+            together(&other.path, &helper.path) && rank(other) < rank(helper)
         };
         let is_lossy = known(helper.path.loss_ppm(), 0) > STRIPE_LOSS_MAX_PPM;
-        if helper.arrival_us < done_us && !is_lossy && !helpers().any(outdone) {
+        if helper.arrival_us < done_us && !is_lossy && !alike.iter().any(outdone) {
             set |= 1 << helper.position;
         }
     }

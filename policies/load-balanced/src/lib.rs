@@ -15,7 +15,7 @@
 //! sound, and a new one only bulk while a proven one is up.
 
 use pointsman_sdk::estimate::{
-    Candidate, drain_us, field, known, last_resort, reason, together, window_bytes,
+    Candidate, Candidates, drain_us, field, known, last_resort, reason, together, window_bytes,
 };
 use pointsman_sdk::selector::{Question, Selector, Verdict};
 use pointsman_sdk::{Fault, Manifest, Settings, UNKNOWN};
@@ -53,7 +53,7 @@ impl Selector for LoadBalanced {
 
     fn choose(&self, question: &Question<'_>) -> Verdict {
         let Some(field) = field(question) else { return last_resort(question) };
-        let groups = || field.clone().filter(|path| leads(field.clone(), path));
+        let groups = || field.iter().filter(|path| leads(&field, path));
         let latest = self.latest_us(question, groups());
         let helpers = || groups().filter(|path| path.arrival_us <= latest);
         let (packets, ms) = LEASE;
@@ -70,10 +70,10 @@ impl LoadBalanced {
     fn latest_us<'a>(
         &self,
         question: &Question<'_>,
-        paths: impl Iterator<Item = Candidate<'a>> + Clone,
+        paths: impl Iterator<Item = &'a Candidate<'a>> + Clone,
     ) -> u64 {
         let earliest = paths.clone().map(|path| path.arrival_us).min().unwrap_or(0);
-        let all_kbps = paths.map(|path| weight(&path)).fold(1, u64::saturating_add);
+        let all_kbps = paths.map(weight).fold(1, u64::saturating_add);
         let done_us = u64::from(question.backlog_bytes) * 8_000 / all_kbps;
         let latest = earliest.saturating_add(done_us.max(self.slack_us));
         match question.deadline_left_us {
@@ -85,9 +85,9 @@ impl LoadBalanced {
 
 /// Whether a path is the one of its risk group that takes part: that of the shortest round
 /// trip, which does not change with the load.
-fn leads<'a>(mut field: impl Iterator<Item = Candidate<'a>>, path: &Candidate<'_>) -> bool {
+fn leads(field: &Candidates<'_>, path: &Candidate<'_>) -> bool {
     let rank = |path: &Candidate<'_>| (path.tier, path.srtt_us(), path.position);
-    !field.any(|other| together(&other.path, &path.path) && rank(&other) < rank(path))
+    !field.iter().any(|other| together(&other.path, &path.path) && rank(other) < rank(path))
 }
 
 /// What a path can carry, in kilobits per second, less what it loses: at least 1.
@@ -104,9 +104,9 @@ fn weight(path: &Candidate<'_>) -> u64 {
 /// A path by chance, each with the probability of its weight.
 fn draw<'a>(
     seed: u64,
-    mut paths: impl Iterator<Item = Candidate<'a>> + Clone,
-) -> Option<Candidate<'a>> {
-    let all: u64 = paths.clone().map(|path| weight(&path)).sum();
+    mut paths: impl Iterator<Item = &'a Candidate<'a>> + Clone,
+) -> Option<&'a Candidate<'a>> {
+    let all: u64 = paths.clone().map(weight).sum();
     let mut drawn = ((u128::from(seed) * u128::from(all)) >> 64) as u64;
     paths.find(|path| {
         let share = weight(path);

@@ -111,22 +111,22 @@ impl Selector for MostReliable {
     }
 
     fn choose(&self, question: &Question<'_>) -> Verdict {
-        let field = || candidates(question, |tier| tier != Tier::Suspect);
-        let rank = |path: &Candidate<'_>| {
+        let field = candidates(question, |tier| tier != Tier::Suspect);
+        let rank = |path: &&Candidate<'_>| {
             (self.grade(&path.path), path.tier.price(), path.tier, path.arrival_us)
         };
-        let Some(best) = field().min_by_key(rank) else { return last_resort(question) };
+        let Some(best) = field.iter().min_by_key(rank) else { return last_resort(question) };
         let near = |path: &Candidate<'_>, grades: u32| {
             let is_good = self.grade(&path.path) <= self.grade(&best.path) + grades;
             path.has_room && is_good && path.tier.price() <= best.tier.price()
         };
         // A full path is left for one whose packets fail up to four times as often.
-        let detours = field().filter(|path| near(path, 2));
-        let active = in_use(field()).filter(|path| near(path, 1));
+        let detours = field.iter().filter(|path| near(path, 2));
+        let active = in_use(field.iter()).filter(|path| near(path, 1));
         let active = active.filter(|path| path.arrival_us / 2 <= best.arrival_us + 500);
         let detour = if best.has_room { None } else { detours.min_by_key(rank) };
         let chosen = active.or(detour).unwrap_or(best);
-        if let Some(second) = self.second(question, &chosen) {
+        if let Some(second) = self.second(question, chosen) {
             return Verdict::duplicate(1 << chosen.position | 1 << second).because(COPIED);
         }
         let is_best = chosen.position == best.position;
@@ -160,7 +160,7 @@ impl MostReliable {
             && question.duplicate_budget_bytes >= question.head_bytes
             && i64::from(question.standing) >= self.copies_standing;
         let others = candidates(question, |tier| tier != Tier::Suspect && is_worth_it && !is_sure);
-        let apart = others.filter(|path| path.position != first.position && path.has_room);
+        let apart = others.iter().filter(|path| path.position != first.position && path.has_room);
         let apart = apart.filter(|path| !together(&path.path, &first.path));
         let best = apart.min_by_key(|path| (self.fails_ppm(&path.path), path.arrival_us));
         best.map(|path| path.position)

@@ -92,21 +92,21 @@ impl Selector for Thrifty {
             Cost::Reserve(_) => !is_spared,
             Cost::Spent(_) => self.overdraw && !is_bulk,
         };
-        let sound = || candidates(question, |tier| tier != Tier::Suspect);
+        let sound = candidates(question, |tier| tier != Tier::Suspect);
         let bytes = question.backlog_bytes.max(question.head_bytes);
         let kind = |path: &Candidate<'_>| (self.cost(&path.path), path.tier);
-        let open = || sound().filter(is_open);
+        let open = || sound.iter().filter(|path| is_open(path));
         let latest = self.latest_us(question);
         let in_time = open().filter(|path| path.finish_us(bytes) <= latest);
         if let Some(best) = in_time.clone().min_by_key(|path| (kind(path), path.arrival_us)) {
-            let alike = in_time.filter(|path| kind(path) == kind(&best));
+            let alike = in_time.filter(|path| kind(path) == kind(best));
             let chosen = stick(best, in_use(alike), 10);
             let is_best = chosen.position == best.position;
             return chosen.send(if is_best { reason::BEST } else { reason::STICKY });
         }
         match open().min_by_key(|path| (path.finish_us(bytes), kind(path))) {
             Some(path) => path.send(TOO_LATE),
-            None if sound().next().is_some() => Verdict::hold(SPARED_US).because(SPARED),
+            None if sound.iter().next().is_some() => Verdict::hold(SPARED_US).because(SPARED),
             None => last_resort(question),
         }
     }

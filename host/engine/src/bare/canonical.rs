@@ -46,17 +46,39 @@ impl Memory {
         size: usize,
         write: impl FnOnce(&mut [u8]),
     ) -> wasmtime::Result<u32> {
+        let at = self.room(store, align, size)?;
+        write(self.place(store, at, size)?);
+        Ok(at)
+    }
+
+    /// Room for so many bytes.
+    #[inline]
+    pub(super) fn room(
+        &self,
+        store: &mut Store<Guest>,
+        align: u32,
+        size: usize,
+    ) -> wasmtime::Result<u32> {
         let bytes = u32::try_from(size)?;
         let at = without_imports(store, |store| self.realloc.call(store, (0, 0, align, bytes)))?;
         if !at.is_multiple_of(align) {
             bail!("realloc return: result not aligned");
         }
-        let place = self.memory.data_mut(store).get_mut(at as usize..);
-        let Some(place) = place.and_then(|rest| rest.get_mut(..size)) else {
+        Ok(at)
+    }
+
+    #[inline]
+    fn place<'s>(
+        &self,
+        store: &'s mut Store<Guest>,
+        at: u32,
+        size: usize,
+    ) -> wasmtime::Result<&'s mut [u8]> {
+        let rest = self.memory.data_mut(store).get_mut(at as usize..);
+        let Some(place) = rest.and_then(|rest| rest.get_mut(..size)) else {
             bail!("realloc return: beyond end of memory");
         };
-        write(place);
-        Ok(at)
+        Ok(place)
     }
 
     /// `list<u32>`.
@@ -66,12 +88,23 @@ impl Memory {
         store: &mut Store<Guest>,
         numbers: &[u32],
     ) -> wasmtime::Result<Span> {
-        let at = self.fill(store, 4, size_of_val(numbers), |place| {
-            let (places, _) = place.as_chunks_mut::<4>();
-            for (place, number) in places.iter_mut().zip(numbers) {
-                *place = number.to_le_bytes();
-            }
-        })?;
+        let at = self.room(store, 4, size_of_val(numbers))?;
+        self.write_numbers(store, at, numbers)
+    }
+
+    /// The same in room that is there already.
+    #[inline]
+    pub(super) fn write_numbers(
+        &self,
+        store: &mut Store<Guest>,
+        at: u32,
+        numbers: &[u32],
+    ) -> wasmtime::Result<Span> {
+        let place = self.place(store, at, size_of_val(numbers))?;
+        let (places, _) = place.as_chunks_mut::<4>();
+        for (place, number) in places.iter_mut().zip(numbers) {
+            *place = number.to_le_bytes();
+        }
         Ok((at, length(numbers)?))
     }
 

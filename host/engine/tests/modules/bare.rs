@@ -87,7 +87,7 @@ fn questions() -> impl Iterator<Item = SelectorQuestion> {
     };
     (0..500).map(move |number| {
         let mut paths = vec![PathRow::STRIDE as u32];
-        for id in 0..draw(17) as u32 {
+        for id in 0..draw(20) as u32 {
             let flags = UP | [0, 0, 0, SUSPECT, MASKED][draw(5) as usize];
             let [srtt_us, room_bytes, inflight_bytes] =
                 [200_000, 60_000, 50_000].map(|below| draw(below) as u32);
@@ -158,4 +158,34 @@ fn what_gives_room_may_not_call_the_host() {
     let text = guest.text().replace(GIVES, &calls);
     let opened = engine().open(&crate::by_role::assembled(&guest, &text)).expect("it is sound");
     assert!(opened.selector(&terms(&none, BUDGET_US)).is_err(), "its settings need room");
+}
+
+#[test]
+fn a_list_is_lent_to_who_takes_it_so_and_given_to_all_others() {
+    const TAKES: &str = "i64 i64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32";
+    let lent = |takes: &str| {
+        // Its verdict is the last number of the list.
+        let extra = format!(
+            r#"(func (export "pointsman:policy/selector@0.1.0#choose-lent") (param {takes})
+                (result i64) (i64.load32_u (i32.sub (i32.add (local.get 14)
+                    (i32.mul (local.get 15) (i32.const 4))) (i32.const 4))))"#
+        );
+        let guest = Guest { extra: Box::leak(extra.into_boxed_str()), ..SELECTOR };
+        let none = Settings::default();
+        engine().open(&guest.bytes()).expect("sound").selector(&terms(&none, BUDGET_US))
+    };
+    let with_paths = |paths: u32| {
+        let mut list = vec![PathRow::STRIDE as u32];
+        let row = |id| PathRow { id, confidence: 1_000 + id, ..PathRow::default() };
+        (0..paths).for_each(|id| row(id).write(&mut list));
+        SelectorQuestion { paths: list, ..question(1) }
+    };
+    let mut policy = lent(TAKES).expect("it is ready");
+    for paths in [1, 4, 16] {
+        let last = Ok(u64::from(1_000 + paths - 1));
+        assert_eq!(policy.choose(&with_paths(paths)), last, "of what was lent");
+    }
+    assert_eq!(policy.choose(&with_paths(17)), Ok(0x11), "too long for what was lent");
+    let mut other = lent(&format!("{TAKES} i32")).expect("it is ready");
+    assert_eq!(other.choose(&with_paths(4)), Ok(0x11), "it is not the function that is known");
 }
