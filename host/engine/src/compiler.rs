@@ -17,7 +17,7 @@ use wasmtime::component::Component;
 use crate::cache::Cache;
 use crate::code::Reserve;
 use crate::error::InspectError;
-use crate::file::{self, Facts, File};
+use crate::file::{Facts, File};
 use crate::limits::Limits;
 use crate::pace::give_way;
 
@@ -54,16 +54,20 @@ pub(crate) struct Forged {
     pub(crate) facts: Facts,
     /// SHA-256 of the bytes that it came of, in hexadecimal.
     pub(crate) digest: String,
-    pub(crate) was_cached: bool,
+    pub(crate) was_compiled: bool,
 }
 
 impl Forge {
-    /// Makes code of a module's bytes, if they pass every check that needs no compiler: those in
+    /// Makes code of a module's bytes, which have this digest, if they pass every check that needs no compiler: those in
     /// the cache did.
-    pub(crate) fn make(&self, engine: &Engine, bytes: &[u8]) -> Result<Forged, InspectError> {
-        let digest = file::digest(bytes)?;
+    pub(crate) fn make(
+        &self,
+        engine: &Engine,
+        bytes: &[u8],
+        digest: String,
+    ) -> Result<Forged, InspectError> {
         if let Some((facts, component)) = self.cached(engine, &digest) {
-            return Ok(Forged { component, facts, digest, was_cached: true });
+            return Ok(Forged { component, facts, digest, was_compiled: false });
         }
         let File { component, facts } = File::read(bytes)?;
         give_way();
@@ -73,13 +77,12 @@ impl Forge {
         if let Some(cache) = &self.cache {
             cache.keep(&digest, &facts.before(&code));
         }
-        Ok(Forged { component, facts, digest, was_cached: false })
+        Ok(Forged { component, facts, digest, was_compiled: true })
     }
 
     fn cached(&self, engine: &Engine, digest: &str) -> Option<(Facts, Component)> {
         let cache = self.cache.as_ref()?;
         let kept = cache.find(digest)?;
-        give_way();
         let found = Facts::split(&kept).ok_or_else(|| "it names no policy".to_owned());
         let found = found.and_then(|(facts, code)| {
             let component = runnable(engine, code).map_err(|error| format!("{error:#}"))?;

@@ -35,6 +35,7 @@ mod in_line;
 mod limits;
 mod manifest;
 mod module;
+mod opened;
 mod pace;
 pub mod record;
 pub mod replay;
@@ -54,6 +55,7 @@ use crate::cache::Cache;
 use crate::compiled::Compiled;
 use crate::compiler::Forge;
 use crate::guest::Guest;
+use crate::opened::Opened;
 use crate::ticker::Ticker;
 
 pub use aside::{WasmAnomaly, WasmLearner, WasmReputation};
@@ -85,6 +87,7 @@ pub struct Engine {
     linker: Arc<Linker<Guest>>,
     ticker: Arc<Ticker>,
     forge: Arc<Forge>,
+    opened: Arc<Opened>,
 }
 
 impl core::fmt::Debug for Engine {
@@ -104,16 +107,27 @@ impl Engine {
         let mut linker = Linker::new(&engine);
         Policy::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest).map_err(unsupported)?;
         let ticker = Ticker::start(&engine, limits.tick_us)?;
-        Ok(Self { linker: Arc::new(linker), ticker: Arc::new(ticker), forge: Arc::new(forge) })
+        Ok(Self {
+            linker: Arc::new(linker),
+            ticker: Arc::new(ticker),
+            forge: Arc::new(forge),
+            opened: Arc::default(),
+        })
     }
 
     /// Opens a module: every check that needs no settings, compiled or taken from the cache,
-    /// started and asked who it is.
+    /// started and asked who it is. One that is in use did all that before.
     pub fn open(&self, bytes: &[u8]) -> Result<Module, InspectError> {
-        let forged = self.forge.make(self.linker.engine(), bytes)?;
+        let digest = file::digest(bytes)?;
+        if let Some(module) = self.opened.find(&digest) {
+            return Ok(module);
+        }
+        let forged = self.forge.make(self.linker.engine(), bytes, digest)?;
         pace::give_way();
         let ticker = Arc::clone(&self.ticker);
         let compiled = Compiled::new(&forged.component, &self.linker, ticker, self.forge.limits)?;
-        Module::open(compiled, forged, bytes.len())
+        let module = Module::open(compiled, forged, bytes.len())?;
+        self.opened.note(&module);
+        Ok(module)
     }
 }

@@ -4,7 +4,7 @@
 //! It lives as long as its last clone and the last policy that was made of it. Nothing here may
 //! run on the loop: to make a policy starts and configures an instance.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use pointsman_core::policy::{Policy, Role};
 use pointsman_sdk::{Fault, Manifest, Settings, State};
@@ -59,18 +59,42 @@ pub struct Terms<'a> {
 
 /// A module, compiled. Cheap to clone.
 #[derive(Clone)]
-pub struct Module(Arc<Parts>);
-
-struct Parts {
+pub struct Module {
     compiled: Arc<Compiled>,
+    about: Arc<About>,
+    was_compiled: bool,
+}
+
+/// What was found out about a module.
+#[derive(Debug)]
+struct About {
     inspection: Inspection,
     schema: Schema,
-    was_cached: bool,
+}
+
+/// A module whose code lives as long as someone else uses it.
+pub(crate) struct WeakModule {
+    compiled: Weak<Compiled>,
+    about: Arc<About>,
+}
+
+impl core::fmt::Debug for WeakModule {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("WeakModule").field(&self.about).finish()
+    }
+}
+
+impl WeakModule {
+    /// The module as one that was there already.
+    pub(crate) fn upgrade(&self) -> Option<Module> {
+        let about = Arc::clone(&self.about);
+        Some(Module { compiled: self.compiled.upgrade()?, about, was_compiled: false })
+    }
 }
 
 impl core::fmt::Debug for Module {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("Module").field(&self.0.inspection).finish()
+        f.debug_tuple("Module").field(&self.about.inspection).finish()
     }
 }
 
@@ -81,7 +105,7 @@ impl Module {
         forged: Forged,
         size: usize,
     ) -> Result<Self, InspectError> {
-        let Forged { facts: Facts { role, version, imports }, digest, was_cached, .. } = forged;
+        let Forged { facts: Facts { role, version, imports }, digest, was_compiled, .. } = forged;
         let (manifest, core) = match role {
             Role::Selector => described::<Chooser>(&compiled)?,
             Role::Failover => described::<FailoverRole>(&compiled)?,
@@ -93,22 +117,28 @@ impl Module {
         }
         let (manifest, schema) = checked(manifest)?;
         let inspection = Inspection { role, version, digest, size, imports, manifest };
-        Ok(Self(Arc::new(Parts { compiled: Arc::new(compiled), inspection, schema, was_cached })))
+        let about = About { inspection, schema };
+        Ok(Self { compiled: Arc::new(compiled), about: Arc::new(about), was_compiled })
+    }
+
+    /// See [`WeakModule::upgrade`].
+    pub(crate) fn downgrade(&self) -> WeakModule {
+        WeakModule { compiled: Arc::downgrade(&self.compiled), about: Arc::clone(&self.about) }
     }
 
     /// What it is.
     pub fn inspection(&self) -> &Inspection {
-        &self.0.inspection
+        &self.about.inspection
     }
 
     /// Which settings it takes.
     pub fn schema(&self) -> &Schema {
-        &self.0.schema
+        &self.about.schema
     }
 
-    /// Whether its code came out of the engine's cache, and nothing was compiled.
-    pub fn was_cached(&self) -> bool {
-        self.0.was_cached
+    /// Whether it was compiled for this; or else it was in the engine's cache, or in use.
+    pub fn was_compiled(&self) -> bool {
+        self.was_compiled
     }
 
     /// A selector of it.
@@ -137,7 +167,7 @@ impl Module {
 
     /// A policy of whichever role it has.
     pub fn policy(&self, terms: &Terms<'_>) -> Result<Policy, LoadError> {
-        Ok(match self.0.inspection.role {
+        Ok(match self.about.inspection.role {
             Role::Selector => Policy::Selector(Box::new(self.selector(terms)?)),
             Role::Failover => Policy::Failover(Box::new(self.failover(terms)?)),
             Role::Reputation => Policy::Reputation(Box::new(self.reputation(terms)?)),
@@ -148,11 +178,11 @@ impl Module {
     /// The part of it that learns, whichever role it has.
     pub fn learner(&self, terms: &Terms<'_>) -> Result<WasmLearner, LoadError> {
         let warm = self.warm::<common::Policy>(terms)?;
-        Ok(WasmLearner::new(warm, self.0.inspection.manifest.clone()))
+        Ok(WasmLearner::new(warm, self.about.inspection.manifest.clone()))
     }
 
     fn is_for(&self, wanted: Role) -> Result<(), LoadError> {
-        let found = self.0.inspection.role;
+        let found = self.about.inspection.role;
         if found == wanted { Ok(()) } else { Err(LoadError::WrongRole { found, wanted }) }
     }
 
@@ -160,13 +190,13 @@ impl Module {
     fn warm<C: Calls>(&self, terms: &Terms<'_>) -> Result<Warm<C>, LoadError> {
         self.takes(terms)?;
         give_way();
-        let compiled = &self.0.compiled;
+        let compiled = &self.compiled;
         // What a policy learned is all that may be large; it comes back from the learner.
         let copied_bytes = compiled.limits().copied_bytes.max(STATE_BYTES_MAX + (16 << 10));
         let blueprint = Blueprint {
             compiled: Arc::clone(compiled),
             indices: compiled.indices::<C>()?,
-            name: self.0.inspection.manifest.name.clone(),
+            name: self.about.inspection.manifest.name.clone(),
             settings: settings_into(terms.settings),
             learned: terms.learned.map(state_into),
             lines: Arc::default(),
@@ -181,11 +211,11 @@ impl Module {
 
     /// Whether settings and state are such that the policy can be handed them.
     fn takes(&self, terms: &Terms<'_>) -> Result<(), LoadError> {
-        let wrong = self.0.schema.check(terms.settings);
+        let wrong = self.about.schema.check(terms.settings);
         if !wrong.is_empty() {
             return Err(LoadError::Settings { name: self.name(), wrong });
         }
-        let manifest = &self.0.inspection.manifest;
+        let manifest = &self.about.inspection.manifest;
         match terms.learned {
             Some(state) if !manifest.reads(state.schema) => Err(self.unread(state.schema)),
             Some(state) if state.bytes.len() > STATE_BYTES_MAX => {
@@ -208,7 +238,7 @@ impl Module {
     }
 
     fn unread(&self, schema: u32) -> LoadError {
-        let manifest = &self.0.inspection.manifest;
+        let manifest = &self.about.inspection.manifest;
         LoadError::State {
             name: manifest.name.clone(),
             schema,
@@ -218,7 +248,7 @@ impl Module {
     }
 
     fn name(&self) -> String {
-        self.0.inspection.manifest.name.clone()
+        self.about.inspection.manifest.name.clone()
     }
 }
 

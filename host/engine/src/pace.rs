@@ -4,13 +4,17 @@
 //! next tick, 4 ms at 250 Hz, whatever its priority, and whoever was there before waits for as
 //! long, the loop's own thread too: a load of 4 ms delayed every message under way by as much. A
 //! thread that sleeps gives its processor back at once.
+//!
+//! A rest is long, so that a load takes a small part of a processor. It is also longer than half
+//! a millisecond (`sched_migration_cost_ns`): a processor that is idle for less does not take
+//! over from another one what waits there. `pointsman-bench swap` measures what messages notice.
 
 use std::time::{Duration, Instant};
 
 /// How long a piece of work may be that can be cut.
-const PIECE: Duration = Duration::from_micros(200);
+const PIECE: Duration = Duration::from_micros(100);
 /// A rest. The system makes it a little longer.
-const REST: Duration = Duration::from_micros(50);
+const REST: Duration = Duration::from_millis(1);
 
 /// Leaves the processor to others. Never on the loop.
 pub(crate) fn give_way() {
@@ -29,11 +33,13 @@ impl Pace {
         Self { rested: Instant::now() }
     }
 
-    /// Rests where that is due at this time, the latest one that is known.
-    pub(crate) fn keep(&mut self, now: Instant) {
-        if now.duration_since(self.rested) >= PIECE {
-            give_way();
-            *self = Self::new();
+    /// Rests where that is due at this time, the latest one that is known; for how long.
+    pub(crate) fn keep(&mut self, now: Instant) -> Duration {
+        if now.duration_since(self.rested) < PIECE {
+            return Duration::ZERO;
         }
+        give_way();
+        *self = Self::new();
+        self.rested.duration_since(now)
     }
 }

@@ -21,9 +21,9 @@ use crate::trial::golden::Asked;
 
 pub use error::{LearnFault, Run, TrialError};
 
-/// How long a trial may take, in milliseconds: a policy in Python answers all questions in a tenth
-/// of it on a machine that is busy, and an operator waits no longer without a word. No packet waits
-/// for a trial.
+/// How long a trial may take, in milliseconds, its rests aside: a policy in Python answers all
+/// questions in a tenth of it on a machine that is busy, and an operator does not wait much longer
+/// without a word. No packet waits for a trial.
 const TRIAL_MS_MAX: u64 = 10_000;
 
 /// How often a question may run over its time before the policy is to blame for it: a busy
@@ -49,7 +49,8 @@ pub struct Trial {
 
 impl Module {
     /// Tries the module with golden and recorded questions; recorded ones for other roles are
-    /// left out. Takes milliseconds for a policy in Rust and 10 s at most: never on the loop.
+    /// left out. Takes milliseconds for a policy in Rust and 10 s at most, the rests aside in
+    /// which it gives way to packets: never on the loop.
     ///
     /// # Errors
     ///
@@ -142,6 +143,7 @@ struct Court {
 }
 
 struct Clock {
+    /// Rests are as if it had begun later.
     began: Instant,
     /// When the last answer was there.
     now: Instant,
@@ -208,7 +210,7 @@ impl Court {
         let mut timeouts = 0;
         loop {
             self.clock.check(self.asked.len())?;
-            self.pace.keep(self.clock.now);
+            self.clock.began += self.pace.keep(self.clock.now);
             let strike = match self.clock.time(|| policy.answer(question)) {
                 Ok(answer) => return Ok(answer),
                 Err(strike) => strike,

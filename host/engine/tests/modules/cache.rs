@@ -55,9 +55,9 @@ fn why_not(folder: &Path) -> String {
 fn a_module_is_compiled_once_and_answers_the_same_afterwards() {
     let (_above, folder) = fresh();
     let first = open(&folder);
-    assert!(!first.was_cached());
+    assert!(first.was_compiled());
     let again = open(&folder);
-    assert!(again.was_cached(), "by another engine, as after a restart");
+    assert!(!again.was_compiled(), "by another engine, as after a restart");
     assert_eq!(again.inspection(), first.inspection());
     let mut policy = again.selector(&terms(&Settings::default(), BUDGET_US)).expect("it runs");
     assert_eq!(policy.choose(&question(1)), Ok(0x11));
@@ -67,8 +67,22 @@ fn a_module_is_compiled_once_and_answers_the_same_afterwards() {
 fn without_a_folder_every_module_is_compiled() {
     let engine = Engine::new(Setup::default()).expect("this machine runs WebAssembly");
     for _ in 0..2 {
-        assert!(!engine.open(&SELECTOR.bytes()).expect("it is sound").was_cached());
+        assert!(engine.open(&SELECTOR.bytes()).expect("it is sound").was_compiled());
     }
+}
+
+#[test]
+fn a_module_that_is_in_use_is_not_compiled_again() {
+    let engine = Engine::new(Setup::default()).expect("this machine runs WebAssembly");
+    let open = || engine.open(&SELECTOR.bytes()).expect("it is sound");
+    let (first, again) = (open(), open());
+    assert!(first.was_compiled() && !again.was_compiled());
+    assert_eq!(first.inspection(), again.inspection());
+    let policy = again.selector(&terms(&Settings::default(), BUDGET_US)).expect("it runs");
+    drop((first, again));
+    assert!(!open().was_compiled(), "its policy is in use");
+    drop(policy);
+    assert!(open().was_compiled(), "nobody used it any more");
 }
 
 #[test]
@@ -108,7 +122,7 @@ fn a_folder_that_is_opened_to_others_later_gives_out_nothing() {
     let engine = engine(&folder);
     engine.open(&SELECTOR.bytes()).expect("it is sound");
     fs::set_permissions(&folder, Permissions::from_mode(0o777)).expect("it is ours");
-    assert!(!engine.open(&SELECTOR.bytes()).expect("it is sound").was_cached());
+    assert!(engine.open(&SELECTOR.bytes()).expect("it is sound").was_compiled());
 }
 
 #[test]
@@ -125,9 +139,9 @@ fn a_file_that_was_touched_is_thrown_away_and_compiled_anew() {
     let cut = whole[..whole.len() / 2].to_vec();
     for touched in [flipped, longer, other_magic, cut, whole[..20].to_vec(), Vec::new()] {
         fs::write(&file, touched).expect("it is ours");
-        assert!(!open(&folder).was_cached());
+        assert!(open(&folder).was_compiled());
         assert_eq!(fs::read(&file).expect("it was written again"), whole);
-        assert!(open(&folder).was_cached());
+        assert!(!open(&folder).was_compiled());
     }
 }
 
@@ -138,7 +152,7 @@ fn a_file_made_with_another_key_is_not_loaded() {
     open(&theirs);
     let name = |folder: &Path| files(folder).pop().expect("there is one module");
     fs::copy(name(&theirs), name(&mine)).expect("both are ours");
-    assert!(!open(&mine).was_cached());
+    assert!(open(&mine).was_compiled());
 }
 
 #[test]
@@ -151,7 +165,7 @@ fn code_under_the_name_of_another_module_is_not_loaded() {
     let second = files(&folder).into_iter().find(|file| *file != first).expect("there are two");
     fs::copy(&first, &second).expect("both are ours");
     let module = engine.open(&numbered(1)).expect("it is sound");
-    assert!(!module.was_cached());
+    assert!(module.was_compiled());
     let mut policy = module.selector(&terms(&Settings::default(), BUDGET_US)).expect("it runs");
     assert_eq!(policy.choose(&question(1)), Ok(0x21), "its own code ran");
 }
@@ -164,8 +178,8 @@ fn a_link_in_the_place_of_a_file_is_not_followed() {
     let elsewhere = above.path().join("elsewhere");
     fs::rename(&file, &elsewhere).expect("both are ours");
     symlink(&elsewhere, &file).expect("the folder is ours");
-    assert!(!open(&folder).was_cached());
-    assert!(open(&folder).was_cached(), "a file has taken its place");
+    assert!(open(&folder).was_compiled());
+    assert!(!open(&folder).was_compiled(), "a file has taken its place");
 }
 
 #[test]
@@ -174,7 +188,7 @@ fn a_file_that_others_may_write_is_not_loaded() {
     open(&folder);
     let file = files(&folder).pop().expect("there is one module");
     fs::set_permissions(&file, Permissions::from_mode(0o666)).expect("it is ours");
-    assert!(!open(&folder).was_cached());
+    assert!(open(&folder).was_compiled());
 }
 
 #[test]
@@ -184,9 +198,9 @@ fn a_key_that_others_could_read_is_made_anew_and_what_it_made_is_not_loaded() {
     let key = folder.join("key");
     let before = fs::read(&key).expect("it is ours");
     fs::set_permissions(&key, Permissions::from_mode(0o644)).expect("it is ours");
-    assert!(!open(&folder).was_cached());
+    assert!(open(&folder).was_compiled());
     assert_ne!(fs::read(&key).expect("it is ours"), before);
-    assert!(open(&folder).was_cached());
+    assert!(!open(&folder).was_compiled());
 }
 
 #[test]
@@ -197,22 +211,22 @@ fn what_was_not_used_for_longest_makes_room() {
     fs::remove_dir_all(&folder).expect("it is ours");
     // Two of three fit.
     let engine = engine_with(&folder, Limits { cache_bytes: size * 5 / 2, ..Limits::default() });
-    let open = |number| engine.open(&numbered(number)).expect("it is sound").was_cached();
+    let compiles = |number| engine.open(&numbered(number)).expect("it is sound").was_compiled();
     let age = |file: &PathBuf, seconds| {
         let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds);
         let file = fs::File::options().write(true).open(file).expect("it is ours");
         file.set_modified(long_ago).expect("it is ours");
     };
-    assert!(!open(0));
+    assert!(compiles(0));
     age(&files(&folder)[0], 100);
     let first = files(&folder);
-    assert!(!open(1));
+    assert!(compiles(1));
     age(files(&folder).iter().find(|file| !first.contains(file)).expect("a second"), 50);
-    assert!(open(0), "which makes it the one that was used last");
-    assert!(!open(2));
+    assert!(!compiles(0), "which makes it the one that was used last");
+    assert!(compiles(2));
     assert_eq!(files(&folder).len(), 2);
-    assert!(open(0) && open(2));
-    assert!(!open(1), "it made room");
+    assert!(!compiles(0) && !compiles(2));
+    assert!(compiles(1), "it made room");
 }
 
 #[test]
@@ -220,7 +234,7 @@ fn code_that_is_larger_than_the_folder_may_be_is_not_kept() {
     let (_above, folder) = fresh();
     let engine = engine_with(&folder, Limits { cache_bytes: 100, ..Limits::default() });
     for _ in 0..2 {
-        assert!(!engine.open(&SELECTOR.bytes()).expect("it is sound").was_cached());
+        assert!(engine.open(&SELECTOR.bytes()).expect("it is sound").was_compiled());
     }
     assert_eq!(files(&folder), [""; 0].map(PathBuf::from));
 }
