@@ -5,9 +5,8 @@
 //! long, the loop's own thread too: a load of 4 ms delayed every message under way by as much. A
 //! thread that sleeps gives its processor back at once.
 //!
-//! A rest is long, so that a load takes a small part of a processor. It is also longer than half
-//! a millisecond (`sched_migration_cost_ns`): a processor that is idle for less does not take
-//! over from another one what waits there. `pointsman-bench swap` measures what messages notice.
+//! A rest is long, so that a load takes a small part of a processor: at full load, what it takes
+//! is taken from messages. `pointsman-bench swap` measures what they notice.
 
 use std::time::{Duration, Instant};
 
